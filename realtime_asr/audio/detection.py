@@ -1,0 +1,87 @@
+"""When does a turn begin, go on and end? A scorer's numbers go in, boundaries come out."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from realtime_asr.audio.timeline import WINDOW, Samples, samples
+
+_HYSTERESIS = 0.15
+
+
+class SpeechScorer(Protocol):
+    """How likely each window holds speech. Remembers the windows before: one scorer per session."""
+
+    def score(self, window: Samples) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServerVad:
+    """Turns end after a stretch of silence."""
+
+    threshold: float = 0.5
+    prefix_padding_ms: int = 300
+    silence_duration_ms: int = 200
+    idle_timeout_ms: int | None = None
+
+    @property
+    def padding(self) -> int:
+        return samples(self.prefix_padding_ms)
+
+    @property
+    def silence(self) -> int:
+        return samples(self.silence_duration_ms)
+
+    @property
+    def idle_timeout(self) -> int | None:
+        return None if self.idle_timeout_ms is None else samples(self.idle_timeout_ms)
+
+
+Eagerness = Literal["low", "medium", "high", "auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticVad:
+    """Turns end when the speaker seems done; here, after a silence as long as eagerness allows."""
+
+    eagerness: Eagerness = "auto"
+
+    def as_silence(self) -> ServerVad:
+        return ServerVad(silence_duration_ms=_PATIENCE_MS[self.eagerness])
+
+
+_PATIENCE_MS: Final = {"high": 500, "medium": 800, "auto": 800, "low": 1500}
+
+TurnDetection = ServerVad | SemanticVad
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    at: int
+    """Where the first voiced window begins; padding is the caller's to add."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechWentOn:
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    at: int
+    """Where the silence had lasted long enough."""
+
+
+Boundary = SpeechBegan | SpeechWentOn | SpeechEnded
+
+
+def boundary(
+    probability: float, window_end: int, vad: ServerVad, voiced_until: int | None
+) -> Boundary | None:
+    """What one more window means. `voiced_until` is where the open turn last spoke, None outside a turn."""
+    if voiced_until is None:
+        return SpeechBegan(window_end - WINDOW) if probability >= vad.threshold else None
+    if probability >= max(vad.threshold - _HYSTERESIS, 0.01):
+        return SpeechWentOn(window_end)
+    if window_end - voiced_until >= vad.silence:
+        return SpeechEnded(window_end)
+    return None

@@ -1,0 +1,226 @@
+"""What a client may configure, what it changed, and what comes of it: all of a change or none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Final, Literal, TypeVar
+
+from realtime_asr.audio.detection import Eagerness, SemanticVad, ServerVad, TurnDetection
+from realtime_asr.audio.formats import PCM16_24K, AudioFormat
+from realtime_asr.session.problem import Problem
+
+
+class Unset(Enum):
+    """The client did not mention it, which is not the same as null."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+
+class ServerDefault(Enum):
+    """The client never chose how turns end."""
+
+    DEFAULT = "default"
+
+
+Delay = Literal["minimal", "low", "medium", "high", "xhigh"]
+NoiseReductionKind = Literal["near_field", "far_field"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    model: str
+    language: str | None = None
+    languages: tuple[str, ...] = ()
+    prompt: str | None = None
+    keywords: tuple[str, ...] = ()
+    delay: Delay | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseReduction:
+    kind: NoiseReductionKind
+    strength: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """Complete at any time; a transcription of None means turns without text."""
+
+    transcription: Transcription | None
+    format: AudioFormat = PCM16_24K
+    noise_reduction: NoiseReduction | None = None
+    chosen_detection: TurnDetection | ServerDefault | None = ServerDefault.DEFAULT
+    logprobs: bool | None = None
+    """None until a client names what to include: it is told null then, not an empty list."""
+
+    @property
+    def detection(self) -> TurnDetection | None:
+        """How turns end; None where the client says so itself with every commit."""
+        if not isinstance(self.chosen_detection, ServerDefault):
+            return self.chosen_detection
+        model = self.transcription.model if self.transcription else ""
+        return None if model in CLIENT_COMMITS else ServerVad()
+
+
+# Clients of these models leave turn detection out and commit by themselves.
+CLIENT_COMMITS: Final = frozenset({"gpt-realtime-whisper", "gpt-live-transcribe"})
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionPatch:
+    model: str | Unset = UNSET
+    language: str | Unset | None = UNSET
+    languages: tuple[str, ...] | Unset = UNSET
+    prompt: str | Unset | None = UNSET
+    keywords: tuple[str, ...] | Unset = UNSET
+    delay: Delay | Unset | None = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseReductionPatch:
+    kind: NoiseReductionKind | Unset = UNSET
+    strength: float | Unset | None = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class ServerVadPatch:
+    threshold: float | Unset = UNSET
+    prefix_padding_ms: int | Unset = UNSET
+    silence_duration_ms: int | Unset = UNSET
+    idle_timeout_ms: int | Unset | None = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticVadPatch:
+    eagerness: Eagerness | Unset = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Only what was sent; None means off."""
+
+    format: AudioFormat | Unset = UNSET
+    transcription: TranscriptionPatch | Unset | None = UNSET
+    noise_reduction: NoiseReductionPatch | Unset | None = UNSET
+    detection: ServerVadPatch | SemanticVadPatch | Unset | None = UNSET
+    logprobs: bool | Unset | None = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class ModelNames:
+    """Which names clients may use. `aliases` maps each to the model that answers; `otherwise` is who
+    answers to any other name, None to refuse those.
+    """
+
+    default: str
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    otherwise: str | None = None
+
+    def resolve(self, name: str) -> str | None:
+        return self.aliases.get(name, self.otherwise)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What this server allows and its engine can do. Lengths are in samples, times in seconds."""
+
+    models: ModelNames
+    languages: frozenset[str] | None = None
+    """What the engine understands; None for anything."""
+    shortest_commit: int = 1_600
+    longest_turn: int = 28 * 16_000
+    longest_manual_turn: int = 300 * 16_000
+    kept_audio: int = 30 * 16_000
+    kept_items: int = 64
+    session_seconds: float = 3600.0
+    warning_seconds: float | None = None
+    """How long before the end a client that asked is warned."""
+    drain_seconds: float = 10.0
+
+
+def accept(config: SessionConfig, patch: Patch, limits: Limits) -> SessionConfig | Problem:
+    """The configuration after the patch, or the first thing wrong with it."""
+    changed = replace(
+        config,
+        format=_given(patch.format, config.format),
+        transcription=_transcription(config.transcription, patch.transcription, limits.models.default),
+        noise_reduction=_noise_reduction(config.noise_reduction, patch.noise_reduction),
+        chosen_detection=_detection(config.chosen_detection, patch.detection),
+        logprobs=_given(patch.logprobs, config.logprobs),
+    )
+    return _objection(changed.transcription, limits) or changed
+
+
+def _transcription(
+    now: Transcription | None, patch: TranscriptionPatch | Unset | None, default_model: str
+) -> Transcription | None:
+    if not isinstance(patch, TranscriptionPatch):
+        return _given(patch, now)
+    now = now or Transcription(default_model)
+    return Transcription(
+        model=_given(patch.model, now.model),
+        language=_given(patch.language, now.language) or None,
+        languages=_given(patch.languages, now.languages),
+        prompt=_given(patch.prompt, now.prompt) or None,
+        keywords=_given(patch.keywords, now.keywords),
+        delay=_given(patch.delay, now.delay),
+    )
+
+
+def _noise_reduction(
+    now: NoiseReduction | None, patch: NoiseReductionPatch | Unset | None
+) -> NoiseReduction | None:
+    if not isinstance(patch, NoiseReductionPatch):
+        return _given(patch, now)
+    now = now or NoiseReduction("near_field")
+    return NoiseReduction(_given(patch.kind, now.kind), _given(patch.strength, now.strength))
+
+
+def _detection(
+    now: TurnDetection | ServerDefault | None,
+    patch: ServerVadPatch | SemanticVadPatch | Unset | None,
+) -> TurnDetection | ServerDefault | None:
+    match patch:
+        case ServerVadPatch():
+            # The same kind merges; another kind starts from its defaults.
+            vad = now if isinstance(now, ServerVad) else ServerVad()
+            return ServerVad(
+                _given(patch.threshold, vad.threshold),
+                _given(patch.prefix_padding_ms, vad.prefix_padding_ms),
+                _given(patch.silence_duration_ms, vad.silence_duration_ms),
+                _given(patch.idle_timeout_ms, vad.idle_timeout_ms),
+            )
+        case SemanticVadPatch():
+            semantic = now if isinstance(now, SemanticVad) else SemanticVad()
+            return SemanticVad(_given(patch.eagerness, semantic.eagerness))
+        case _:
+            return _given(patch, now)
+
+
+def _objection(transcription: Transcription | None, limits: Limits) -> Problem | None:
+    if transcription is None:
+        return None
+    if limits.models.resolve(transcription.model) is None:
+        return Problem(
+            "model_not_found",
+            f"The model `{transcription.model}` does not exist or you do not have access to it.",
+        )
+    for language in filter(None, (transcription.language, *transcription.languages)):
+        if limits.languages is not None and language not in limits.languages:
+            known = ", ".join(f"'{code}'" for code in sorted(limits.languages))
+            return Problem(
+                "unsupported_language",
+                f"Language '{language}' is not supported by this model. Supported values are: {known}.",
+                param="transcription.language",
+            )
+    return None
+
+
+T = TypeVar("T")
+
+
+def _given(sent: T | Unset, now: T) -> T:
+    return now if isinstance(sent, Unset) else sent
