@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, assert_never
 
 import numpy as np
 
@@ -41,6 +41,8 @@ def decode(payload: bytes, encoding: Encoding) -> Samples:
             return _ULAW[np.frombuffer(payload, np.uint8)]
         case Encoding.ALAW:
             return _ALAW[np.frombuffer(payload, np.uint8)]
+        case _:
+            assert_never(encoding)
 
 
 def encode_pcm16(samples: Samples) -> bytes:

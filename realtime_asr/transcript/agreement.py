@@ -8,11 +8,14 @@ from realtime_asr.transcript.hypothesis import Word
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What is left to say once the final is known."""
+    """What a turn says in the end."""
 
     words: tuple[Word, ...]
+    """The whole transcript. Words already said keep the spelling they were said with."""
+    added: tuple[Word, ...]
+    """What is still to be said of it."""
     corrected: bool
-    """The final contradicts words already said: nothing appended could mend that."""
+    """The final contradicts words already said, which nothing appended could mend."""
 
 
 class Agreement:
@@ -31,14 +34,21 @@ class Agreement:
         self._previous = words
         if agreed <= len(self._said) or not self._continues(words):
             return ()
-        new = tuple(words[len(self._said) : agreed])
-        self._said.extend(new)
-        return new
+        return self._say(words[len(self._said) : agreed])
 
     def finish(self, words: Sequence[Word]) -> Ending:
-        if self._continues(words):
-            return Ending(tuple(words[len(self._said) :]), corrected=False)
-        return Ending((), corrected=True)
+        if not self._continues(words):
+            return Ending(tuple(words), (), corrected=True)
+        added = self._say(words[len(self._said) :])
+        return Ending(tuple(self._said), added, corrected=False)
+
+    def said_only(self, words: Sequence[Word]) -> bool:
+        """Nothing was said before these words."""
+        return len(self._said) == len(words)
+
+    def _say(self, words: Sequence[Word]) -> tuple[Word, ...]:
+        self._said.extend(words)
+        return tuple(words)
 
     def _continues(self, words: Sequence[Word]) -> bool:
         return _common_prefix(self._said, words) == len(self._said)

@@ -1,0 +1,144 @@
+"""What pydantic finds wrong, in OpenAI's words: code, message and param."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from realtime_asr.session.problem import Problem
+
+UNION_TAGS: Final = frozenset({"audio/pcm", "audio/pcmu", "audio/pcma", "server_vad", "semantic_vad"})
+"""Pydantic puts the tag of a union into the path of what it finds inside; no client wrote it there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    code: str
+    message: str
+    """A template over the facts of one error; what the client sent is filled in, never expanded."""
+    has_param: bool = True
+
+
+def _wrong_type(expected: str) -> Fault:
+    return Fault(
+        "invalid_type", f"Invalid type for '{{param}}': expected {expected}, but got {{kind}} instead."
+    )
+
+
+_MISSING = Fault("missing_required_parameter", "Missing required parameter: '{param}'.")
+_NOT_A_CHOICE = Fault("invalid_value", "Invalid value: '{value}'. Supported values are: {choices}.")
+
+FAULTS: Final = {
+    "missing": _MISSING,
+    "union_tag_not_found": _MISSING,
+    "extra_forbidden": Fault("unknown_parameter", "Unknown parameter: '{param}'."),
+    "literal_error": _NOT_A_CHOICE,
+    "union_tag_invalid": _NOT_A_CHOICE,
+    "language_code": Fault(
+        "invalid_value", "Invalid value: '{value}'. Expected an ISO-639-1 language code such as 'en'."
+    ),
+    "realtime_session": Fault(
+        "invalid_parameter",
+        "Passing a realtime session update event to a transcription session is not allowed.",
+        has_param=False,
+    ),
+    "string_type": _wrong_type("a string"),
+    "int_type": _wrong_type("an integer"),
+    "float_type": _wrong_type("a number"),
+    "bool_type": _wrong_type("a boolean"),
+    "tuple_type": _wrong_type("an array"),
+    "model_type": _wrong_type("an object"),
+    "model_attributes_type": _wrong_type("an object"),
+    "greater_than_equal": Fault(
+        "{number}_below_min_value",
+        "Invalid '{param}': {number} below minimum value. "
+        "Expected a value >= {limit:g}, but got {value} instead.",
+    ),
+    "less_than_equal": Fault(
+        "{number}_above_max_value",
+        "Invalid '{param}': {number} above maximum value. "
+        "Expected a value <= {limit:g}, but got {value} instead.",
+    ),
+    "string_too_long": Fault(
+        "string_above_max_length",
+        "Invalid '{param}': string too long. Expected a string with maximum length {max_length}, "
+        "but got a string with length {length} instead.",
+    ),
+    "too_short": Fault(
+        "empty_array",
+        "Invalid '{param}': empty array. Expected an array with minimum length {min_length}, "
+        "but got an empty array instead.",
+    ),
+    "too_long": Fault(
+        "array_above_max_length",
+        "Invalid '{param}': array too long. Expected an array with maximum length {max_length}.",
+    ),
+}
+
+
+def problem(error: ValidationError, ref: str | None = None) -> Problem:
+    """The first thing wrong: OpenAI reports one at a time."""
+    details = error.errors(include_url=False)[0]
+    fault = FAULTS[details["type"]]
+    facts = _facts(details)
+    return Problem(
+        code=fault.code.format(**facts),
+        message=fault.message.format(**facts),
+        param=_param(details) if fault.has_param else None,
+        ref=ref,
+    )
+
+
+def choices(names: Iterable[str]) -> str:
+    """'a', 'b', and 'c'."""
+    quoted = [f"'{name}'" for name in names]
+    if len(quoted) < 3:
+        return " and ".join(quoted)
+    return f"{', '.join(quoted[:-1])}, and {quoted[-1]}"
+
+
+def excerpt(value: object) -> str:
+    """Enough of what a client sent to recognise it by."""
+    return str(value)[:64]
+
+
+def _facts(details: ErrorDetails) -> dict[str, object]:
+    found, context = details["input"], details.get("ctx", {})
+    limit = context.get("ge", context.get("le"))
+    expected = context.get("expected", context.get("expected_tags", ""))
+    return {
+        **context,
+        "param": _param(details) or "body",
+        "value": excerpt(context.get("tag", found)),
+        "kind": _KINDS[type(found)],
+        "length": len(found) if isinstance(found, str) else 0,
+        "limit": limit,
+        "number": "integer" if isinstance(limit, int) else "decimal",
+        "choices": choices(re.findall("'(.*?)'", expected)),
+    }
+
+
+_KINDS: Final[dict[type, str]] = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def _param(details: ErrorDetails) -> str | None:
+    """Dotted, as OpenAI writes it: `session.audio.input.transcription.languages[0]`."""
+    if not details["loc"]:
+        return None
+    *above, last = details["loc"]
+    parts = [part for part in above if part not in UNION_TAGS] + [last]
+    if details["type"].startswith("union_tag"):
+        parts.append("type")
+    written = (f"[{part}]" if isinstance(part, int) else f".{excerpt(part)}" for part in parts)
+    return "".join(written).removeprefix(".")

@@ -1,0 +1,86 @@
+"""What the first request of a connection says: which dialect, which model, whose key."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from realtime_asr.dialects.faults import excerpt
+from realtime_asr.session.problem import Problem
+
+
+class Shape(Enum):
+    """How OpenAI's API has looked."""
+
+    GA = "ga"
+    BETA = "beta"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    shape: Shape
+    model: str | None
+    """As the client named it in the address."""
+    subprotocol: str | None
+    """To select; never one that bears a key."""
+    warn_before_expiry: bool
+
+
+def negotiate(
+    headers: Mapping[str, str],
+    subprotocols: Sequence[str],
+    query: Mapping[str, str],
+    secret_shape: Shape | None,
+) -> Opening | Problem:
+    """Headers by their lower-case names. `secret_shape` is that of the route which minted the credential."""
+    intent = query.get("intent") or "transcription"
+    if intent != "transcription":
+        message = f"Invalid value: '{excerpt(intent)}'. Supported values are: 'transcription'."
+        return Problem("invalid_value", message, param="intent")
+    asks_for_beta = _asks_for_beta(headers, subprotocols)
+    return Opening(
+        shape=Shape.BETA if asks_for_beta else secret_shape or Shape.GA,
+        model=query.get("model") or query.get("deployment") or None,
+        subprotocol=selected(subprotocols),
+        warn_before_expiry=query.get("expiry_warning") in {"true", "1"},
+    )
+
+
+def credential(
+    headers: Mapping[str, str], subprotocols: Sequence[str], query: Mapping[str, str], *, azure: bool
+) -> str | None:
+    """Headers by their lower-case names. Azure's clients may carry the key in the address; nobody else's."""
+    return next(filter(None, _credentials(headers, subprotocols, query if azure else {})), None)
+
+
+def _credentials(
+    headers: Mapping[str, str], subprotocols: Sequence[str], query: Mapping[str, str]
+) -> Iterator[str]:
+    yield _bearer(headers.get("authorization", ""))
+    yield headers.get("api-key", "").strip()
+    yield headers.get("x-api-key", "").strip()
+    for offered in subprotocols:
+        if offered.startswith(_KEY_PREFIX):
+            yield offered.removeprefix(_KEY_PREFIX)
+    yield query.get("api-key", "")
+    yield _bearer(query.get("Authorization", ""))
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, key = authorization.strip().partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _asks_for_beta(headers: Mapping[str, str], subprotocols: Sequence[str]) -> bool:
+    # `assistants=v2` stands in the same header by historical accident and says nothing.
+    betas = headers.get("openai-beta", "").split(",")
+    return "realtime=v1" in map(str.strip, betas) or "openai-beta.realtime-v1" in subprotocols
+
+
+def selected(subprotocols: Sequence[str]) -> str | None:
+    if "realtime" in subprotocols:
+        return "realtime"
+    return next((offered for offered in subprotocols if not offered.startswith(_KEY_PREFIX)), None)
+
+
+_KEY_PREFIX: Final = "openai-insecure-api-key."

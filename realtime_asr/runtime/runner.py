@@ -1,0 +1,180 @@
+"""Runs one session, and owns every task it needs.
+
+Everything a session learns comes through one bounded inbox, in order: what the client asks, what engines
+answer, what the time says. While the inbox is full the client is not read, which is the back-pressure. Each
+command is stepped to its outputs, and these are carried out, before the next is taken: order needs no locks.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+from realtime_asr.engines.engine import Engine, EngineError, TurnStream
+from realtime_asr.runtime.channel import Channel
+from realtime_asr.runtime.clock import Clock
+from realtime_asr.runtime.observer import Observer
+from realtime_asr.session.commands import (
+    AppendAudio,
+    Begin,
+    Command,
+    Drain,
+    HangUp,
+    HypothesisArrived,
+    TimePassed,
+    TranscriptionBroke,
+)
+from realtime_asr.session.effects import AbandonTurn, Close, FeedTurn, FinishTurn, OpenTurn
+from realtime_asr.session.events import Event, Rejected
+from realtime_asr.session.problem import Problem
+from realtime_asr.session.session import Output, Session
+from realtime_asr.transcript.request import TurnRequest
+
+_INBOX = 64
+_SEND_SECONDS = 10.0
+
+
+class Runner:
+    """One session between one channel and the engine."""
+
+    def __init__(
+        self,
+        session_id: str,
+        session: Session,
+        *,
+        engine: Engine,
+        channel: Channel,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._session_id = session_id
+        self._session = session
+        self._engine = engine
+        self._channel = channel
+        self._clock = clock
+        self._observer = observer
+        self._inbox: asyncio.Queue[Command] = asyncio.Queue(_INBOX)
+        self._streams: dict[str, TurnStream] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over = False
+
+    async def run(self) -> None:
+        """Until the session closed or the client is gone. Leaves no task and no open turn behind."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._spawn(self._listen())
+                await self._live()
+                for task in self._tasks:
+                    task.cancel()
+        except* Exception as errors:  # noqa: BLE001  whatever it is, it is ours: one session ends for it
+            self._observer.broke(self._session_id, errors.exceptions[0])
+            await self._apologise()
+        finally:
+            for stream in self._streams.values():
+                stream.abandon()
+
+    def drain(self, code: int, reason: str) -> None:
+        """The server goes away: finish what was said, then close."""
+        self._spawn(self._inbox.put(Drain(code, reason)))
+
+    async def _live(self) -> None:
+        await self._step(Begin())
+        while not self._over:
+            await self._step(await self._next())
+
+    async def _next(self) -> Command:
+        wake_at = self._session.wake_at
+        try:
+            async with asyncio.timeout(None if wake_at is None else max(wake_at - self._clock.now(), 0.0)):
+                return await self._inbox.get()
+        except TimeoutError:
+            return TimePassed()
+
+    async def _step(self, command: Command) -> None:
+        now = self._clock.now()
+        if isinstance(command, AppendAudio):
+            # Resampling and scoring take milliseconds: too long for the loop that all sessions share.
+            outputs = await asyncio.to_thread(self._session.receive, command, now)
+        else:
+            outputs = self._session.receive(command, now)
+        self._observer.stepped(self._session_id, command, outputs, now, self._clock.now() - now)
+        self._over |= isinstance(command, HangUp)
+        try:
+            for output in outputs:
+                await self._act(output)
+        except (ConnectionError, TimeoutError):
+            # The client is gone, or reads so slowly that it might as well be.
+            await self._step(HangUp())
+
+    async def _act(self, output: Output) -> None:
+        match output:
+            case OpenTurn(item_id, request):
+                self._open(item_id, request)
+            case FeedTurn(item_id, samples):
+                self._tell(item_id, lambda stream: stream.feed(samples))
+            case FinishTurn(item_id, voiced):
+                self._tell(item_id, lambda stream: stream.finish(voiced))
+            case AbandonTurn(item_id):
+                self._tell(item_id, lambda stream: stream.abandon())
+            case Close(code, reason):
+                self._over = True
+                await self._channel.close(code, reason)
+            case _:
+                await self._send(output)
+
+    async def _send(self, event: Event) -> None:
+        async with asyncio.timeout(_SEND_SECONDS):
+            await self._channel.send(event)
+
+    def _open(self, item_id: str, request: TurnRequest) -> None:
+        try:
+            stream = self._engine.open(request)
+        except Exception as error:  # noqa: BLE001  an engine's fault fails the item, never the session
+            self._spawn(self._report(item_id, error))
+        else:
+            self._streams[item_id] = stream
+            self._spawn(self._hear(item_id, stream))
+
+    def _tell(self, item_id: str, message: Callable[[TurnStream], None]) -> None:
+        """A stream that has ended already has reported why."""
+        if stream := self._streams.get(item_id):
+            try:
+                message(stream)
+            except Exception as error:  # noqa: BLE001  as above
+                self._spawn(self._report(item_id, error))
+
+    async def _listen(self) -> None:
+        while True:
+            command = await self._channel.receive()
+            await self._inbox.put(command)
+            if isinstance(command, HangUp):
+                return
+
+    async def _hear(self, item_id: str, stream: TurnStream) -> None:
+        try:
+            async for hypothesis in stream.hypotheses():
+                await self._inbox.put(HypothesisArrived(item_id, hypothesis))
+            # The session knows whether the last one was final and in time; if so, this is no news to it.
+            await self._report(item_id, EngineError("The engine ended without a final text."))
+        except Exception as error:  # noqa: BLE001  as above
+            await self._report(item_id, error)
+        finally:
+            del self._streams[item_id]
+
+    async def _report(self, item_id: str, error: Exception) -> None:
+        message = f"Input transcription failed for item '{item_id}'."
+        if isinstance(error, EngineError):
+            message += f" {error}"
+        await self._inbox.put(TranscriptionBroke(item_id, Problem(None, message, kind="server_error")))
+
+    async def _apologise(self) -> None:
+        message = f"The server had an error in session {self._session_id}. Sorry about that!"
+        try:
+            await self._send(Rejected(Problem(None, message, kind="server_error")))
+            await self._channel.close(1011, "server_error")
+        except (ConnectionError, TimeoutError):
+            return
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,98 @@
+"""The command `realtime-asr`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from realtime_asr.engines.engine import UnusableModel
+from realtime_asr.server.demo import show, snippets
+from realtime_asr.server.flags import add_flags, from_flags
+from realtime_asr.server.serving import Server
+from realtime_asr.server.settings import BadSettings, Settings, load, shown
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 1 for what went wrong, 2 for what was asked wrongly."""
+    asked = _parser().parse_args(arguments)
+    try:
+        settings = load(from_flags(asked) | asked.fixed)
+        return int(asked.run(settings, asked))
+    except BadSettings as error:
+        return _complain(error.sentences, 2)
+    except (UnusableModel, OSError) as error:
+        return _complain([str(error)], 1)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="realtime-asr",
+        description="The self-hosted drop-in for OpenAI's realtime transcription API.",
+        epilog="Settings come from flags, then the environment, then the file named by --config.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve the API", description="Serve the API until told to stop.")
+    serve.set_defaults(run=_serve, fixed={})
+
+    demo = commands.add_parser(
+        "demo",
+        help="serve the bundled model and watch it transcribe a clip",
+        description="Serve the bundled model on this machine, stream a clip to it in real time, show the text "
+        "as it grows, and go on serving.",
+    )
+    demo.add_argument("--once", action="store_true", help="exit after the clip")
+    demo.set_defaults(run=_demo, fixed={"model": "bundled", "engine": "faster_whisper", "host": "127.0.0.1"})
+
+    config = commands.add_parser("config", help="show or check the settings", description="Show or check settings.")
+    what = config.add_mutually_exclusive_group(required=True)
+    what.add_argument("--show", action="store_true", help="print what is in force, secrets hidden")
+    what.add_argument("--check", action="store_true", help="say what is wrong, if anything")
+    config.set_defaults(run=_config, fixed={})
+
+    for command in (serve, demo, config):
+        add_flags(command)
+    return parser
+
+
+def _serve(settings: Settings, _: argparse.Namespace) -> int:
+    server = Server(settings)
+    server.run()
+    if server.unusable is not None:
+        raise server.unusable
+    return 0 if server.started else 1
+
+
+def _demo(settings: Settings, asked: argparse.Namespace) -> int:
+    return asyncio.run(_demonstrate(settings, once=asked.once))
+
+
+async def _demonstrate(settings: Settings, *, once: bool) -> int:
+    server = Server(settings.model_copy(update={"log_level": "warning"}))
+    key = settings.api_keys[0].get_secret_value() if settings.api_keys else None
+    async with server.serving() as running:
+        for sentence in (await show(server.base_url, _say, api_key=key)).sentences():
+            _say(f"  {sentence}\n")
+        if once:
+            return 0
+        _say(f"\nServing on {server.base_url} until Ctrl-C. Try it:\n\n{snippets(server.base_url)}\n")
+        await running
+    return 0
+
+
+def _config(settings: Settings, asked: argparse.Namespace) -> int:
+    _say(shown(settings) if asked.show else "The settings are fine.\n")
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _complain(sentences: Sequence[str], code: int) -> int:
+    for sentence in sentences:
+        sys.stderr.write(f"realtime-asr: {sentence}\n")
+    return code

@@ -1,0 +1,80 @@
+"""Listening: uvicorn with the limits this server needs, leaving politely."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import FrameType
+
+import uvicorn
+
+from realtime_asr.engines.engine import UnusableModel
+from realtime_asr.server.app import Gateway
+from realtime_asr.server.logs import configure
+from realtime_asr.server.settings import Settings
+
+
+class Server(uvicorn.Server):
+    """Told to stop, it first lets open sessions finish; told twice, it stops at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        configure(settings.log_level)
+        self.gateway = Gateway(settings)
+        self.unusable: UnusableModel | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        super().__init__(
+            uvicorn.Config(
+                self.gateway.app(self._give_up),
+                host=settings.host,
+                port=settings.port,
+                ssl_certfile=settings.tls_cert,
+                ssl_keyfile=settings.tls_key,
+                # h11 bounds headers, which httptools does not; sansio is the implementation with keep-alive.
+                http="h11",
+                ws="websockets-sansio",
+                ws_max_size=settings.max_message_mib * 1024 * 1024,
+                ws_per_message_deflate=False,
+                log_config=None,
+                access_log=settings.log_level == "debug",
+                server_header=False,
+                lifespan="on",
+            )
+        )
+
+    def _give_up(self, error: UnusableModel) -> None:
+        self.unusable = error
+        self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._leaving is not None or self.should_exit:
+            super().handle_exit(sig, frame)
+        else:
+            # Signals come at any time, also while the loop sleeps: this wakes it.
+            asyncio.get_running_loop().call_soon_threadsafe(self._begin_leaving)
+
+    def _begin_leaving(self) -> None:
+        self._leaving = self._leaving or asyncio.create_task(self._leave())
+
+    async def _leave(self) -> None:
+        await self.gateway.leave()
+        self.should_exit = True
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens, once it does."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        host = f"[{host}]" if ":" in host else host
+        return f"{'https' if self.config.is_ssl else 'http'}://{host}:{port}/v1"
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Listening and ready inside the block; the task ends when told to stop. Raises UnusableModel."""
+        task = asyncio.create_task(self.serve())
+        try:
+            while not self.gateway.reception.ready and not task.done():
+                await asyncio.sleep(0.05)
+            if self.unusable is not None:
+                raise self.unusable
+            yield task
+        finally:
+            self.should_exit = True
+            await task

@@ -1,0 +1,312 @@
+"""What an operator can set, and from where: defaults < TOML file < environment < flags."""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from realtime_asr.server.auth import is_loopback
+from realtime_asr.server.secrets import SigningKey
+from realtime_asr.session.config import ModelNames
+
+PREFIX: Final = "REALTIME_ASR_"
+SERVED: Final = "default"
+"""In aliases: the model served, whichever that is."""
+OPENAI_NAMES: Final = (
+    "whisper-1",
+    "gpt-4o-transcribe",
+    "gpt-4o-mini-transcribe",
+    "gpt-4o-mini-transcribe-2025-12-15",
+    "gpt-4o-transcribe-diarize",
+    "gpt-4o-transcribe-latest",
+    "gpt-transcribe",
+    "gpt-live-transcribe",
+    "gpt-realtime-whisper",
+    "whisper-large-v3",
+    "whisper-large-v3-turbo",
+    # Conversation models: older SDKs cannot open a socket without naming one.
+    "gpt-realtime",
+    "gpt-realtime-mini",
+    "gpt-4o-realtime-preview",
+    "gpt-4o-mini-realtime-preview",
+)
+
+
+class BadSettings(Exception):
+    """The server cannot start like this. Each sentence says what is wrong and never quotes a value."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = sentences
+
+
+def _between(separator: str) -> BeforeValidator:
+    """In the environment a list is one text."""
+    return BeforeValidator(
+        lambda given: (
+            [part.strip() for part in given.split(separator) if part.strip()]
+            if isinstance(given, str)
+            else given
+        )
+    )
+
+
+def _aliases(given: object) -> object:
+    """`name=model` from flags and the environment, a table from the file; OpenAI's names are always there."""
+    if isinstance(given, str):
+        given = [part.strip() for part in given.split(",") if part.strip()]
+    if isinstance(given, list | tuple):
+        if not all(isinstance(pair, str) and "=" in pair for pair in given):
+            raise ValueError("write each as NAME=MODEL")
+        given = dict(pair.split("=", 1) for pair in given)
+    return {**dict.fromkeys(OPENAI_NAMES, SERVED), **given} if isinstance(given, Mapping) else given
+
+
+T = TypeVar("T")
+Listed = Annotated[tuple[T, ...], NoDecode, _between(",")]
+Lines = Annotated[tuple[str, ...], NoDecode, _between("\n")]
+Aliases = Annotated[dict[str, str], NoDecode, BeforeValidator(_aliases)]
+Secret = Annotated[SecretStr, Field(min_length=1)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+    config: Path | None = None
+    """TOML file with settings, under the names of the flags with underscores."""
+    host: str = "127.0.0.1"
+    """Address to listen on. Any but this machine's own needs API keys."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port to listen on; 0 for any that is free."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """How much the log says. It never holds audio, transcripts, prompts or keys."""
+
+    engine: Literal["faster_whisper", "replay"] = "faster_whisper"
+    """What listens: Whisper, or a script that is read out whatever is said, for demos and load tests."""
+    model: str = "bundled"
+    """The model served: the one that ships with the server, a name faster-whisper knows, or a folder."""
+    aliases: Aliases = {}
+    """Names clients may use, each for a model; `default` is the one served. OpenAI's own names are known."""
+    unknown_models: Literal["map", "refuse"] = "refuse"
+    """What to do with a model name that is no alias: map it to the model served, or refuse it."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the model runs."""
+    compute_type: str = "default"
+    """Number format of the weights, as CTranslate2 calls it: default, int8, float16, ..."""
+    cpu_threads: int = Field(default=0, ge=0)
+    """Threads of one pass over audio; 0 leaves it to the engine."""
+    workers: int = Field(default=1, ge=1)
+    """Passes that run at the same time."""
+    beam_size: int = Field(default=5, ge=1)
+    """Beams of the final pass over a turn."""
+    final_window: Literal["full", "short", "auto"] = "auto"
+    """What the encoder sees in the final pass: 30 s like Whisper was trained, or what the turn needs. auto is
+    short for the bundled model, which is trained for it."""
+    partial_every: float = Field(default=0.5, gt=0)
+    """Seconds between two looks at speech that goes on."""
+    replay_script: Lines = ()
+    """What the replay engine hears: one line, or flag, for each turn."""
+    vad: Literal["silero", "energy"] = "silero"
+    """What tells speech from silence: the Silero network, or loudness alone."""
+
+    api_keys: Listed[Secret] = ()
+    """Keys clients may show. Other users of the machine can read flags: prefer the environment."""
+    api_key_hashes: Listed[Digest] = ()
+    """SHA-256 of such keys in hexadecimal, where the keys themselves shall not be stored."""
+    no_auth: bool = False
+    """Let everybody in, also from other machines."""
+    secret_keys: Listed[Secret] = ()
+    """Keys that sign client secrets, as ID:SECRET with at least 32 bytes of secret. The first signs, all
+    verify. Without any, client secrets are good for this one process."""
+    allowed_origins: Listed[str] = ()
+    """Web origins whose pages may connect, like https://app.example.com, or * for all. Pages of this machine
+    and programs that send no origin may always."""
+    azure: bool = False
+    """Accept credentials in the query of the Azure paths, as its clients send them."""
+    tls_cert: Path | None = None
+    """Certificate chain in PEM, to serve https and wss."""
+    tls_key: Path | None = None
+    """The certificate's private key in PEM."""
+
+    strict: bool = False
+    """Answer settings we do not know with an error as OpenAI does, instead of ignoring them."""
+    session_minutes: float = Field(default=60, gt=0)
+    """How long a session may last."""
+    max_message_mib: int = Field(default=24, ge=1)
+    """Largest message from a client. OpenAI's largest, 15 MiB of audio, takes 20 MiB as base64."""
+
+    @property
+    def has_keys(self) -> bool:
+        return bool(self.api_keys or self.api_key_hashes)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        named = {**env_settings(), **init_settings()}.get("config")
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _file(named))
+
+
+def load(flags: Mapping[str, Any]) -> Settings:
+    """Flags are by field name. Raises BadSettings."""
+    if unknown := _strange_variables():
+        raise BadSettings(unknown)
+    try:
+        settings = Settings(**flags)
+    except ValidationError as error:
+        # Not chained: pydantic's own message may hold what was given.
+        raise BadSettings([_sentence(detail) for detail in error.errors()]) from None
+    if wrong := check(settings):
+        raise BadSettings(wrong)
+    return settings
+
+
+def check(settings: Settings) -> list[str]:
+    """What is wrong with settings that are each fine on their own."""
+    return [
+        *_who_may_enter(settings),
+        *_signing_keys(settings),
+        *_certificates(settings),
+        *_lost_aliases(settings),
+        *_missing_script(settings),
+    ]
+
+
+def shown(settings: Settings) -> str:
+    """All of them as TOML that loads again, but for the secrets."""
+    flat = [_line(name, value) for name, value in settings if not isinstance(value, dict)]
+    table = [f"{_quoted(name)} = {_quoted(model)}" for name, model in settings.aliases.items()]
+    return "\n".join([*flat, "", "[aliases]", *table, ""])
+
+
+def model_names(settings: Settings) -> ModelNames:
+    served = settings.model
+    return ModelNames(
+        default=served,
+        aliases={served: served, **dict.fromkeys(settings.aliases, served)},
+        otherwise=served if settings.unknown_models == "map" else None,
+    )
+
+
+def _file(path: Any) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSettings([f"The settings file {path} cannot be read: {error.strerror}."]) from error
+    except ValueError as error:
+        raise BadSettings([f"The settings file {path} is not TOML: {error}."]) from None
+
+
+def _strange_variables() -> list[str]:
+    """Pydantic ignores them, so a slip of the pen would go unnoticed."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    ours = (name for name in os.environ if name.upper().startswith(PREFIX))
+    return [_unknown(name, known) for name in ours if name.upper() not in known]
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    return f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else "")
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    where = ".".join(map(str, detail["loc"]))
+    if detail["type"] == "extra_forbidden":
+        return _unknown(where, Settings.model_fields)
+    return f"{where}: {detail['msg'].removeprefix('Value error, ')}."
+
+
+def _who_may_enter(settings: Settings) -> Iterator[str]:
+    if settings.has_keys and settings.no_auth:
+        yield "There are API keys and no_auth is set, which would ignore them: remove one of the two."
+    if not (is_loopback(settings.host) or settings.has_keys or settings.no_auth):
+        yield (
+            f"Listening on {settings.host} without API keys would let everybody on the network in: "
+            f"set {PREFIX}API_KEYS, or listen on 127.0.0.1, or allow it with --no-auth."
+        )
+
+
+def _signing_keys(settings: Settings) -> Iterator[str]:
+    ids = set[str]()
+    for key in settings.secret_keys:
+        try:
+            key_id = SigningKey.parse(key.get_secret_value()).id
+        except ValueError as error:
+            yield f"secret_keys: {error}"
+        else:
+            if key_id in ids:
+                yield f"secret_keys: two keys have the id '{key_id}'."
+            ids.add(key_id)
+
+
+def _certificates(settings: Settings) -> Iterator[str]:
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        yield "tls_cert and tls_key belong together: set both, or neither."
+    for name, path in (("tls_cert", settings.tls_cert), ("tls_key", settings.tls_key)):
+        try:
+            if path is not None:
+                path.open("rb").close()
+        except OSError as error:
+            yield f"{name}: {path} cannot be read: {error.strerror}."
+
+
+def _lost_aliases(settings: Settings) -> Iterator[str]:
+    for name in settings.aliases:
+        if _end(name, settings) not in (SERVED, settings.model):
+            yield f"aliases: '{name}' does not lead to '{settings.model}', the model served."
+
+
+def _end(name: str, settings: Settings) -> str:
+    """Where an alias of aliases leads, or where it is when it goes round in a circle."""
+    target, passed = settings.aliases[name], {name, SERVED, settings.model}
+    while target in settings.aliases and target not in passed:
+        passed.add(target)
+        target = settings.aliases[target]
+    return target
+
+
+def _missing_script(settings: Settings) -> Iterator[str]:
+    if settings.engine == "replay" and not settings.replay_script:
+        yield "The replay engine has nothing to say: give it lines with --replay-script."
+
+
+def _line(name: str, value: object) -> str:
+    if value is None:
+        return f"# {name} is not set"
+    line = f"{name} = {_quoted(value)}"
+    # Asterisks would be taken for a key if this were loaded again.
+    return f"# {line}" if "SecretStr" in repr(value) else line
+
+
+def _quoted(value: object) -> str:
+    """JSON's strings, numbers and lists are TOML's too. A secret's str() is asterisks."""
+    return json.dumps(value, ensure_ascii=False, default=str)

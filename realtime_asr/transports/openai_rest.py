@@ -1,0 +1,131 @@
+"""OpenAI's REST routes around realtime: minting client secrets, listing models."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from realtime_asr.dialects.negotiate import Shape, credential
+from realtime_asr.dialects.openai_beta import read_transcription_session
+from realtime_asr.dialects.openai_ga import read_client_secret
+from realtime_asr.dialects.openai_realtime import session_object
+from realtime_asr.dialects.openai_shared import Mint
+from realtime_asr.runtime.ids import session_id
+from realtime_asr.session.problem import Problem
+from realtime_asr.transports.openai_errors import error_response
+from realtime_asr.transports.reception import Caller, Denied, Minted, Reception
+
+_LARGEST_BODY = 64 * 1024
+
+
+def rest_routes(reception: Reception) -> list[Route]:
+    async def transcription_sessions(request: Request) -> Response:
+        return await _mint(request, reception, read_transcription_session, _beta_answer)
+
+    async def client_secrets(request: Request) -> Response:
+        return await _mint(request, reception, read_client_secret, _ga_answer)
+
+    async def models(request: Request) -> Response:
+        return _refusal(request, reception) or JSONResponse({"object": "list", "data": _models(reception)})
+
+    async def model(request: Request) -> Response:
+        return _refusal(request, reception) or _model(request.path_params["name"], reception)
+
+    return [
+        Route("/v1/realtime/transcription_sessions", transcription_sessions, methods=["POST"]),
+        Route("/v1/realtime/client_secrets", client_secrets, methods=["POST"]),
+        Route("/openai/v1/realtime/client_secrets", client_secrets, methods=["POST"]),
+        Route("/v1/models", models),
+        Route("/v1/models/{name:path}", model),
+    ]
+
+
+def admit(request: Request, reception: Reception) -> Caller | Response:
+    """Whoever shows an API key; a client secret opens sessions and nothing else."""
+    if not reception.ready:
+        return answer_before_ready()
+    key = credential(request.headers, (), request.query_params, azure=False)
+    match reception.doorkeeper.check(key, secrets_allowed=False):
+        case Caller() as caller:
+            return caller
+        case Denied(problem):
+            headers = {"WWW-Authenticate": "Bearer"} if problem.code is None else {}
+            return error_response(401, problem, headers)
+
+
+def answer_before_ready() -> Response:
+    problem = Problem(None, "The server is not ready yet. Try again in a moment.", kind="server_error")
+    return error_response(503, problem, {"Retry-After": "2"})
+
+
+def _refusal(request: Request, reception: Reception) -> Response | None:
+    admitted = admit(request, reception)
+    return admitted if isinstance(admitted, Response) else None
+
+
+async def read_body(request: Request, largest: int) -> bytes | Response:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > largest:
+            return error_response(413, Problem(None, f"Maximum content size limit ({largest}) exceeded"))
+    return bytes(body)
+
+
+async def _mint(
+    request: Request,
+    reception: Reception,
+    read: Callable[[bytes], Mint | Problem],
+    answer: Callable[[dict[str, Any], Minted], dict[str, Any]],
+) -> Response:
+    caller = admit(request, reception)
+    if isinstance(caller, Response):
+        return caller
+    body = await read_body(request, _LARGEST_BODY)
+    if isinstance(body, Response):
+        return body
+    wish = read(body)
+    if isinstance(wish, Problem):
+        return error_response(400, wish)
+    config = reception.configure(wish.patch)
+    if isinstance(config, Problem):
+        return error_response(400, config)
+    minted = reception.doorkeeper.mint(caller, wish.session, wish.shape, wish.seconds)
+    if isinstance(minted, Problem):
+        return error_response(400, minted)
+    session = session_object(config, wish.shape, session_id=session_id(), expires_at=0)
+    return JSONResponse(answer(session, minted))
+
+
+def _beta_answer(session: dict[str, Any], minted: Minted) -> dict[str, Any]:
+    secret = {"value": minted.value, "expires_at": minted.expires_at}
+    return {**session, "client_secret": secret, "modalities": ["text"]}
+
+
+def _ga_answer(session: dict[str, Any], minted: Minted) -> dict[str, Any]:
+    return {"value": minted.value, "expires_at": minted.expires_at, "session": session}
+
+
+def _models(reception: Reception) -> list[dict[str, Any]]:
+    return [_described(name, reception) for name in sorted(reception.sessions.limits.models.aliases)]
+
+
+def _model(name: str, reception: Reception) -> Response:
+    if name not in reception.sessions.limits.models.aliases:
+        message = f"The model `{name}` does not exist or you do not have access to it."
+        return error_response(404, Problem("model_not_found", message, param="model"))
+    return JSONResponse(_described(name, reception))
+
+
+def _described(name: str, reception: Reception) -> dict[str, Any]:
+    """`effective_model` is ours: who really answers to the name."""
+    effective = reception.sessions.limits.models.resolve(name)
+    return {
+        "id": name,
+        "object": "model",
+        "created": reception.started_at,
+        "owned_by": "realtime-asr",
+        "effective_model": effective,
+    }

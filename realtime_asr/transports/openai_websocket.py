@@ -1,0 +1,109 @@
+"""OpenAI's WebSocket: the handshake, and a connection as a channel."""
+
+from dataclasses import replace
+
+from starlette.responses import Response
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from realtime_asr.dialects.dialect import Dialect
+from realtime_asr.dialects.negotiate import Shape, credential, negotiate, selected
+from realtime_asr.dialects.openai_realtime import OpenAIRealtime
+from realtime_asr.runtime.ids import event_id
+from realtime_asr.session.commands import FromClient, HangUp
+from realtime_asr.session.events import Event, Rejected
+from realtime_asr.session.problem import Problem
+from realtime_asr.transports.literal_post import LITERAL_PATH
+from realtime_asr.transports.openai_errors import error_response
+from realtime_asr.transports.openai_rest import answer_before_ready
+from realtime_asr.transports.reception import Denied, Reception
+
+_UNAUTHORISED, _REFUSED = 3000, 4000
+_WARNING_SECONDS = 60.0
+_AZURE_PATHS = ("/openai/v1/realtime", "/openai/realtime")
+
+
+class WebSocketChannel:
+    """One accepted connection that speaks one dialect."""
+
+    def __init__(self, websocket: WebSocket, dialect: Dialect) -> None:
+        self._websocket = websocket
+        self._dialect = dialect
+
+    async def receive(self) -> FromClient | HangUp:
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return HangUp()
+        text = message.get("text")
+        return self._dialect.decode(message["bytes"] if text is None else text)
+
+    async def send(self, event: Event) -> None:
+        try:
+            for frame in self._dialect.encode(event):
+                await self._websocket.send_text(frame)
+        except (WebSocketDisconnect, RuntimeError) as error:
+            # Starlette says RuntimeError once either side has closed.
+            raise ConnectionError from error
+
+    async def close(self, code: int, reason: str) -> None:
+        try:
+            await self._websocket.close(code, reason)
+        except (WebSocketDisconnect, RuntimeError):
+            return
+
+
+def websocket_routes(reception: Reception) -> list[WebSocketRoute]:
+    async def realtime(websocket: WebSocket) -> None:
+        await _realtime(websocket, reception)
+
+    paths = ["/v1/realtime", LITERAL_PATH, *(_AZURE_PATHS if reception.azure else ())]
+    return [WebSocketRoute(path, realtime) for path in paths]
+
+
+async def _realtime(websocket: WebSocket, reception: Reception) -> None:
+    if denial := _denial(websocket, reception):
+        await websocket.send_denial_response(denial)
+        return
+    azure = websocket.url.path in _AZURE_PATHS
+    offered, query = websocket.scope["subprotocols"], websocket.query_params
+    key = credential(websocket.headers, offered, query, azure=azure)
+    caller = reception.doorkeeper.check(key, secrets_allowed=True)
+    await websocket.accept(subprotocol=selected(offered))
+    if isinstance(caller, Denied):
+        await _turn_away(websocket, caller.problem, _UNAUTHORISED)
+        return
+    shape = Shape.BETA if websocket.url.path == LITERAL_PATH else caller.shape
+    opening = negotiate(websocket.headers, offered, query, shape)
+    if isinstance(opening, Problem):
+        await _turn_away(websocket, opening, _REFUSED)
+        return
+    starting = reception.start(opening.shape, caller, opening.model)
+    if isinstance(starting, Problem):
+        await _turn_away(websocket, starting, _REFUSED)
+        return
+    channel = WebSocketChannel(websocket, starting.dialect)
+    limits = reception.sessions.limits
+    if opening.warn_before_expiry:
+        limits = replace(limits, warning_seconds=_WARNING_SECONDS)
+    await reception.sessions.run(starting.session_id, starting.config, channel, limits)
+
+
+def _denial(websocket: WebSocket, reception: Reception) -> Response | None:
+    """Before the upgrade: what concerns the server, not the session."""
+    if not reception.ready:
+        return answer_before_ready()
+    if not reception.doorkeeper.welcomes(websocket.headers.get("origin"), websocket.headers.get("host")):
+        return error_response(403, Problem("origin_not_allowed", "This origin may not open sessions here."))
+    return None
+
+
+async def _turn_away(websocket: WebSocket, problem: Problem, code: int) -> None:
+    """OpenAI upgrades first: a browser could not read the reason from an HTTP answer."""
+    dialect = OpenAIRealtime(session_id="", expires_at=0, new_event_id=event_id, shape=Shape.GA)
+    channel = WebSocketChannel(websocket, dialect)
+    reason = ".".join(filter(None, (problem.kind, problem.code)))
+    try:
+        await channel.send(Rejected(problem))
+    except ConnectionError:
+        return
+    await channel.close(code, reason)

@@ -1,0 +1,177 @@
+"""Each frame as it stands in the reference, key by key."""
+
+import pytest
+
+from realtime_asr.audio.detection import SemanticVad, ServerVad
+from realtime_asr.dialects.openai_frames import (
+    AboutAudio,
+    AboutText,
+    AboutTheRest,
+    detection_object,
+    frame,
+    included,
+    noise_reduction_object,
+    transcription_object,
+)
+from realtime_asr.session.config import NoiseReduction, Transcription
+from realtime_asr.session.events import (
+    AudioCleared,
+    AudioCommitted,
+    IdleTimedOut,
+    ItemDeleted,
+    ItemRetrieved,
+    SessionClosed,
+    SessionExpiring,
+    SpeechStarted,
+    SpeechStopped,
+    TranscriptCompleted,
+    TranscriptFailed,
+    TranscriptGrew,
+)
+from realtime_asr.session.problem import Problem
+from realtime_asr.transcript.hypothesis import Word
+
+
+def told(event: AboutAudio | AboutText | AboutTheRest) -> str:
+    return frame(event, "event_1").model_dump_json()
+
+
+ON_THE_WIRE = [
+    (
+        SpeechStarted("item_1", 10_560),
+        '{"type":"input_audio_buffer.speech_started","event_id":"event_1","audio_start_ms":660,"item_id":"item_1"}',
+    ),
+    (
+        SpeechStopped("item_1", 46_080),
+        '{"type":"input_audio_buffer.speech_stopped","event_id":"event_1","audio_end_ms":2880,"item_id":"item_1"}',
+    ),
+    (
+        IdleTimedOut("item_1", 153_600, 249_856),
+        '{"type":"input_audio_buffer.timeout_triggered","event_id":"event_1","audio_start_ms":9600,"audio_end_ms":15616,"item_id":"item_1"}',
+    ),
+    (
+        AudioCommitted("item_1", None),
+        '{"type":"input_audio_buffer.committed","event_id":"event_1","previous_item_id":null,"item_id":"item_1"}',
+    ),
+    (AudioCleared(), '{"type":"input_audio_buffer.cleared","event_id":"event_1"}'),
+    (
+        TranscriptGrew("item_1", " morning."),
+        '{"type":"conversation.item.input_audio_transcription.delta","event_id":"event_1","item_id":"item_1","content_index":0,"delta":" morning."}',
+    ),
+    (
+        TranscriptGrew("item_1", "Good", (Word(" Good", -0.0123),)),
+        '{"type":"conversation.item.input_audio_transcription.delta","event_id":"event_1","item_id":"item_1","content_index":0,"delta":"Good","logprobs":[{"token":"Good","logprob":-0.0123,"bytes":[71,111,111,100]}]}',
+    ),
+    (
+        TranscriptCompleted("item_1", "Good morning.", 35_520, language="en"),
+        '{"type":"conversation.item.input_audio_transcription.completed","event_id":"event_1","item_id":"item_1","content_index":0,"transcript":"Good morning.","languages":[{"code":"en"}],"usage":{"type":"duration","seconds":3}}',
+    ),
+    (
+        TranscriptCompleted("item_1", "", 0, logprobs=()),
+        '{"type":"conversation.item.input_audio_transcription.completed","event_id":"event_1","item_id":"item_1","content_index":0,"transcript":"","logprobs":[],"usage":{"type":"duration","seconds":0}}',
+    ),
+    (
+        TranscriptFailed("item_1", Problem(None, "It broke.", kind="server_error")),
+        '{"type":"conversation.item.input_audio_transcription.failed","event_id":"event_1","item_id":"item_1","content_index":0,"error":{"type":"server_error","code":null,"message":"It broke.","param":null}}',
+    ),
+    (
+        ItemRetrieved("item_1", "Good morning.", b"\x00\x00\x01\x00\x02\x00\x03\x00"),
+        '{"type":"conversation.item.retrieved","event_id":"event_1","item":{"id":"item_1","object":"realtime.item","type":"message","status":"completed","role":"user","content":[{"type":"input_audio","transcript":"Good morning.","audio":"AAABAAIAAwA=","format":"pcm16"}]}}',
+    ),
+    (
+        ItemRetrieved("item_1", None, None),
+        '{"type":"conversation.item.retrieved","event_id":"event_1","item":{"id":"item_1","object":"realtime.item","type":"message","status":"completed","role":"user","content":[{"type":"input_audio","transcript":null}]}}',
+    ),
+    (
+        ItemDeleted("item_1"),
+        '{"type":"conversation.item.deleted","event_id":"event_1","item_id":"item_1"}',
+    ),
+    (SessionExpiring(60.0), '{"type":"session.expiring","event_id":"event_1","seconds_left":60.0}'),
+    (SessionClosed(), '{"type":"session.closed","event_id":"event_1"}'),
+]
+
+
+@pytest.mark.parametrize(("event", "written"), ON_THE_WIRE)
+def test_each_event_reads_on_the_wire_as_the_reference_has_it(
+    event: AboutAudio | AboutText | AboutTheRest, written: str
+) -> None:
+    assert written == told(event)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("Good morning", ["Good", " morning"]), (" Good morning", [" Good", " morning"])],
+)
+def test_tokens_joined_read_as_the_text(text: str, tokens: list[str]) -> None:
+    written = frame(
+        TranscriptGrew("i", text, (Word(" Good", -0.1), Word(" morning", -0.2))), "e"
+    ).model_dump()
+
+    assert tokens == [entry["token"] for entry in written["logprobs"]]
+    assert text == "".join(tokens)
+
+
+def test_a_word_of_unknown_probability_has_no_entry() -> None:
+    words = (Word(" Good"), Word(" morning", -0.2))
+
+    written = frame(TranscriptCompleted("i", "Good morning", 1, logprobs=words), "e").model_dump()
+
+    assert [{"token": " morning", "logprob": -0.2, "bytes": list(b" morning")}] == written["logprobs"]
+
+
+@pytest.mark.parametrize(("length", "seconds"), [(1, 1), (16_000, 1), (16_001, 2)])
+def test_seconds_begun_are_seconds_used(length: int, seconds: int) -> None:
+    written = frame(TranscriptCompleted("i", "", length), "e").model_dump()
+
+    assert {"type": "duration", "seconds": seconds} == written["usage"]
+
+
+def test_a_transcription_shows_its_three_old_settings_always_and_the_new_ones_when_set() -> None:
+    plain = transcription_object(Transcription("m"), unset=None)
+    rich = transcription_object(Transcription("m", "en", ("en", "de"), "p", ("k",), "low"), unset=None)
+
+    assert plain
+    assert rich
+    assert '{"model":"m","language":null,"prompt":null}' == plain.model_dump_json()
+    assert (
+        '{"model":"m","language":"en","prompt":"p","languages":["en","de"],"keywords":["k"],"delay":"low"}'
+        == rich.model_dump_json()
+    )
+
+
+def test_no_transcription_is_null() -> None:
+    assert transcription_object(None, unset="") is None
+
+
+def test_noise_reduction_shows_its_strength_when_set() -> None:
+    plain = noise_reduction_object(NoiseReduction("near_field"))
+    strong = noise_reduction_object(NoiseReduction("far_field", 0.5))
+
+    assert plain
+    assert strong
+    assert {"type": "near_field"} == plain.model_dump()
+    assert {"type": "far_field", "strength": 0.5} == strong.model_dump()
+    assert noise_reduction_object(None) is None
+
+
+def test_turn_detection_shows_no_settings_about_responses_and_an_idle_timeout_when_set() -> None:
+    plain = detection_object(ServerVad())
+    idle = detection_object(ServerVad(idle_timeout_ms=6_000))
+    semantic = detection_object(SemanticVad("low"))
+
+    assert plain
+    assert idle
+    assert semantic
+    assert (
+        '{"type":"server_vad","threshold":0.5,"prefix_padding_ms":300,"silence_duration_ms":200}'
+        == plain.model_dump_json()
+    )
+    assert plain.model_dump() | {"idle_timeout_ms": 6_000} == idle.model_dump()
+    assert {"type": "semantic_vad", "eagerness": "low"} == semantic.model_dump()
+    assert detection_object(None) is None
+
+
+def test_what_is_included_is_null_until_chosen() -> None:
+    assert included(None) is None
+    assert () == included(False)
+    assert ("item.input_audio_transcription.logprobs",) == included(True)

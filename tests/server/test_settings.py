@@ -1,0 +1,267 @@
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from realtime_asr.server.settings import (
+    OPENAI_NAMES,
+    BadSettings,
+    Settings,
+    check,
+    load,
+    model_names,
+    shown,
+)
+from realtime_asr.session.config import ModelNames
+
+WriteFile = Callable[[str], str]
+CANARY = "canary-0123456789-0123456789-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("REALTIME_ASR_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> WriteFile:
+    def write(text: str) -> str:
+        path = tmp_path / "settings.toml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def wrong(**flags: object) -> list[str]:
+    with pytest.raises(BadSettings) as refused:
+        load(flags)
+    assert CANARY not in str(refused.value)
+    return refused.value.sentences
+
+
+def keys(settings: Settings) -> list[str]:
+    return [key.get_secret_value() for key in settings.api_keys]
+
+
+def test_the_defaults_start_a_server_for_this_machine_alone() -> None:
+    settings = load({})
+
+    assert (settings.host, settings.port, settings.has_keys) == ("127.0.0.1", 8000, False)
+
+
+def test_flags_come_before_the_environment_and_that_before_the_file(
+    file: WriteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file("port = 1\nworkers = 1\nbeam_size = 1")
+    monkeypatch.setenv("REALTIME_ASR_WORKERS", "2")
+    monkeypatch.setenv("REALTIME_ASR_BEAM_SIZE", "2")
+
+    settings = load({"config": path, "beam_size": "3"})
+
+    assert (settings.port, settings.workers, settings.beam_size) == (1, 2, 3)
+
+
+def test_the_environment_may_name_the_file(file: WriteFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_ASR_CONFIG", file("port = 9000"))
+
+    assert load({}).port == 9000
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_ASR_TLS_CERT", "")
+
+    assert load({}).tls_cert is None
+
+
+def test_lists_in_the_environment_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_ASR_API_KEYS", "one, two,")
+    monkeypatch.setenv("REALTIME_ASR_ALIASES", "mine=default, other=bundled")
+
+    settings = load({})
+
+    assert keys(settings) == ["one", "two"]
+    assert (settings.aliases["mine"], settings.aliases["other"]) == ("default", "bundled")
+
+
+def test_a_line_of_the_replay_script_may_hold_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_ASR_REPLAY_SCRIPT", "Hello, world.\nGood bye, world.")
+
+    assert load({}).replay_script == ("Hello, world.", "Good bye, world.")
+
+
+def test_lists_from_flags_and_the_file_are_taken_as_they_are(file: WriteFile) -> None:
+    assert keys(load({"api_keys": ["one,two"]})) == ["one,two"]
+    assert keys(load({"config": file('api_keys = ["one", "two"]')})) == ["one", "two"]
+
+
+def test_openais_names_are_aliases_whatever_is_added(file: WriteFile) -> None:
+    settings = load({"config": file('[aliases]\nmine = "default"')})
+
+    assert {*OPENAI_NAMES, "mine"} == set(settings.aliases)
+
+
+def test_every_alias_leads_to_the_model_served_through_others_too() -> None:
+    settings = load({"model": "small", "aliases": ["a=b", "b=small", "small=a"]})
+
+    served = dict.fromkeys([*OPENAI_NAMES, "a", "b", "small"], "small")
+    assert ModelNames("small", served, otherwise=None) == model_names(settings)
+
+
+def test_unknown_models_may_be_mapped() -> None:
+    assert model_names(load({"unknown_models": "map"})).resolve("whatever") == "bundled"
+
+
+def test_an_alias_that_leads_nowhere_or_round_is_refused() -> None:
+    assert wrong(aliases=["a=b", "b=a", "c=elsewhere"]) == [
+        "aliases: 'a' does not lead to 'bundled', the model served.",
+        "aliases: 'b' does not lead to 'bundled', the model served.",
+        "aliases: 'c' does not lead to 'bundled', the model served.",
+    ]
+
+
+@pytest.mark.parametrize("given", [["nonsense"], "nonsense", [7]])
+def test_an_alias_needs_a_name_and_a_model(given: object) -> None:
+    assert wrong(aliases=given) == ["aliases: write each as NAME=MODEL."]
+
+
+def test_aliases_are_a_table() -> None:
+    assert wrong(aliases=7) == ["aliases: Input should be a valid dictionary."]
+
+
+def test_a_misspelt_key_in_the_file_is_named(file: WriteFile) -> None:
+    path = file("prot = 9000\nzzzz = 1")
+
+    assert wrong(config=path) == ["prot is no setting. Did you mean port?", "zzzz is no setting."]
+
+
+def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_ASR_API_KEY", CANARY)
+
+    assert wrong() == ["REALTIME_ASR_API_KEY is no setting. Did you mean REALTIME_ASR_API_KEYS?"]
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+
+    assert [f"The settings file {path} cannot be read: No such file or directory."] == wrong(config=path)
+
+
+def test_a_file_that_is_no_toml_is_named(file: WriteFile) -> None:
+    path = file("port: 9000")
+
+    [sentence] = wrong(config=path)
+
+    assert sentence.startswith(f"The settings file {path} is not TOML: ")
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    assert wrong(port=70_000, engine="magic", workers=CANARY) == [
+        "port: Input should be less than or equal to 65535.",
+        "engine: Input should be 'faster_whisper' or 'replay'.",
+        "workers: Input should be a valid integer, unable to parse string as an integer.",
+    ]
+
+
+def test_an_empty_api_key_is_refused() -> None:
+    [sentence] = wrong(api_keys=[""])
+
+    assert sentence.startswith("api_keys.0: ")
+
+
+def test_a_key_given_as_a_digest_by_mistake_is_not_quoted() -> None:
+    [sentence] = wrong(api_key_hashes=[CANARY])
+    with pytest.raises(ValidationError) as raw:
+        Settings(api_key_hashes=(CANARY,))
+
+    assert sentence.startswith("api_key_hashes.0: ")
+    assert CANARY not in str(raw.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "asr.example.com", ""])
+def test_other_machines_are_not_let_in_without_keys(host: str) -> None:
+    [sentence] = wrong(host=host)
+
+    assert "REALTIME_ASR_API_KEYS" in sentence
+    assert "--no-auth" in sentence
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"host": "0.0.0.0", "api_keys": ["one"]},
+        {"host": "0.0.0.0", "api_key_hashes": ["ab" * 32]},
+        {"host": "0.0.0.0", "no_auth": True},
+        {"host": "127.0.0.2"},
+        {"host": "::1"},
+        {"host": "localhost"},
+    ],
+)
+def test_whoever_says_who_may_enter_may_listen(flags: dict[str, Any]) -> None:
+    assert check(load(flags)) == []
+
+
+def test_keys_and_no_auth_exclude_each_other() -> None:
+    [sentence] = wrong(api_keys=["one"], no_auth=True)
+
+    assert "remove one of the two" in sentence
+
+
+@pytest.mark.parametrize("key", [CANARY, "k1:canary", ":" + CANARY])
+def test_a_signing_key_that_is_short_or_has_no_id_is_refused_without_quoting_it(key: str) -> None:
+    [sentence] = wrong(secret_keys=[key])
+
+    assert sentence.startswith("secret_keys: ")
+
+
+def test_two_signing_keys_need_two_ids() -> None:
+    assert wrong(secret_keys=["k1:" + CANARY, "k1:x" + CANARY]) == ["secret_keys: two keys have the id 'k1'."]
+
+
+def test_half_a_certificate_is_refused(file: WriteFile) -> None:
+    assert wrong(tls_key=file("")) == ["tls_cert and tls_key belong together: set both, or neither."]
+
+
+def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    sentences = wrong(tls_cert=tmp_path / "cert.pem", tls_key=tmp_path)
+
+    assert [
+        f"tls_cert: {tmp_path}/cert.pem cannot be read: No such file or directory.",
+        f"tls_key: {tmp_path} cannot be read: Is a directory.",
+    ] == sentences
+
+
+def test_certificates_that_can_be_read_are_fine(file: WriteFile) -> None:
+    path = file("")
+
+    assert check(load({"tls_cert": path, "tls_key": path})) == []
+
+
+def test_the_replay_engine_needs_a_script() -> None:
+    [sentence] = wrong(engine="replay")
+
+    assert "--replay-script" in sentence
+    assert check(load({"engine": "replay", "replay_script": ["Hello."]})) == []
+
+
+def test_what_is_shown_loads_again_as_the_same(file: WriteFile) -> None:
+    flags = {"model": 'sm"all\\é', "aliases": ["a b=default"], "allowed_origins": ["*"], "strict": True}
+    settings = load(flags)
+
+    again = load({"config": file(shown(settings))})
+
+    assert settings == again.model_copy(update={"config": None})
+
+
+def test_secrets_are_neither_shown_nor_taken_from_what_is_shown() -> None:
+    settings = load({"api_keys": [CANARY], "secret_keys": ["k1:" + CANARY]})
+
+    assert CANARY not in shown(settings) + repr(settings)
+    assert "api_keys" not in tomllib.loads(shown(settings))
+    assert '# api_keys = ["**********"]' in shown(settings)

@@ -1,0 +1,150 @@
+"""A change of configuration is taken whole or refused whole."""
+
+from dataclasses import replace
+
+import pytest
+
+from realtime_asr.audio.detection import SemanticVad, ServerVad
+from realtime_asr.audio.formats import ULAW_8K
+from realtime_asr.session.config import (
+    ModelNames,
+    NoiseReduction,
+    NoiseReductionPatch,
+    Patch,
+    SemanticVadPatch,
+    ServerVadPatch,
+    Transcription,
+    TranscriptionPatch,
+    accept,
+)
+from realtime_asr.session.problem import Problem
+from tests.fakes import configured, limited
+
+FULL = Transcription("whisper-1", "en", ("en", "de"), "Names: Ada.", ("Ada",), "low")
+
+
+def test_a_patch_that_mentions_nothing_changes_nothing() -> None:
+    config = configured(transcription=FULL, logprobs=True)
+
+    assert config == accept(config, Patch(), limited())
+
+
+def test_only_what_is_named_changes() -> None:
+    config = configured(transcription=FULL, format=ULAW_8K)
+
+    changed = accept(config, Patch(transcription=TranscriptionPatch(language="de")), limited())
+
+    assert replace(config, transcription=replace(FULL, language="de")) == changed
+
+
+def test_empty_strings_mean_unset() -> None:
+    patch = Patch(transcription=TranscriptionPatch(language="", prompt=""))
+
+    changed = accept(configured(transcription=FULL), patch, limited())
+
+    assert configured(transcription=replace(FULL, language=None, prompt=None)) == changed
+
+
+def test_null_turns_off() -> None:
+    config = configured(noise_reduction=NoiseReduction("far_field"), logprobs=True)
+    patch = Patch(transcription=None, noise_reduction=None, detection=None, logprobs=None)
+
+    changed = accept(config, patch, limited())
+
+    assert configured(transcription=None, chosen_detection=None) == changed
+
+
+def test_transcription_turned_on_again_begins_with_the_default_model() -> None:
+    patch = Patch(transcription=TranscriptionPatch(language="en"))
+
+    changed = accept(configured(transcription=None), patch, limited())
+
+    assert configured(transcription=Transcription("whisper-1", "en")) == changed
+
+
+def test_noise_reduction_keeps_what_is_not_named() -> None:
+    config = configured(noise_reduction=NoiseReduction("far_field", 0.5))
+
+    kept = accept(config, Patch(noise_reduction=NoiseReductionPatch(kind="near_field")), limited())
+    new = accept(configured(), Patch(noise_reduction=NoiseReductionPatch(strength=0.2)), limited())
+
+    assert configured(noise_reduction=NoiseReduction("near_field", 0.5)) == kept
+    assert configured(noise_reduction=NoiseReduction("near_field", 0.2)) == new
+
+
+def test_detection_of_the_same_kind_merges() -> None:
+    server = configured(chosen_detection=ServerVad(threshold=0.7, idle_timeout_ms=5000))
+    semantic = configured(chosen_detection=SemanticVad("low"))
+
+    merged = accept(server, Patch(detection=ServerVadPatch(silence_duration_ms=400)), limited())
+    same = accept(semantic, Patch(detection=SemanticVadPatch()), limited())
+
+    vad = ServerVad(threshold=0.7, silence_duration_ms=400, idle_timeout_ms=5000)
+    assert configured(chosen_detection=vad) == merged
+    assert semantic == same
+
+
+def test_detection_of_another_kind_begins_with_its_defaults() -> None:
+    semantic = configured(chosen_detection=SemanticVad("low"))
+    server = configured(chosen_detection=ServerVad(threshold=0.7))
+
+    one = accept(semantic, Patch(detection=ServerVadPatch()), limited())
+    other = accept(server, Patch(detection=SemanticVadPatch(eagerness="high")), limited())
+
+    assert configured(chosen_detection=ServerVad()) == one
+    assert configured(chosen_detection=SemanticVad("high")) == other
+
+
+@pytest.mark.parametrize(
+    ("model", "detection"),
+    [
+        ("whisper-1", ServerVad()),
+        ("gpt-4o-transcribe", ServerVad()),
+        ("gpt-realtime-whisper", None),
+        ("gpt-live-transcribe", None),
+    ],
+)
+def test_who_ends_turns_follows_the_model_until_the_client_chooses(
+    model: str, detection: ServerVad | None
+) -> None:
+    transcription = Transcription(model)
+
+    assert detection == configured(transcription=transcription).detection
+    assert SemanticVad() == configured(transcription=transcription, chosen_detection=SemanticVad()).detection
+
+
+def test_without_transcription_turns_are_still_detected() -> None:
+    assert ServerVad() == configured(transcription=None).detection
+
+
+def test_an_unknown_model_is_refused() -> None:
+    refused = accept(configured(), Patch(transcription=TranscriptionPatch(model="gpt-9")), limited())
+
+    message = "The model `gpt-9` does not exist or you do not have access to it."
+    assert Problem("model_not_found", message) == refused
+
+
+def test_any_name_will_do_where_some_model_answers_to_all() -> None:
+    limits = limited(models=ModelNames("whisper-1", {"whisper-1": "tiny"}, otherwise="tiny"))
+
+    changed = accept(configured(), Patch(transcription=TranscriptionPatch(model="gpt-9")), limits)
+
+    assert configured(transcription=Transcription("gpt-9")) == changed
+
+
+@pytest.mark.parametrize(
+    "patch", [TranscriptionPatch(language="tlh"), TranscriptionPatch(languages=("en", "tlh"))]
+)
+def test_an_unsupported_language_is_refused(patch: TranscriptionPatch) -> None:
+    refused = accept(configured(), Patch(transcription=patch), limited(languages=frozenset({"en", "de"})))
+
+    message = "Language 'tlh' is not supported by this model. Supported values are: 'de', 'en'."
+    assert Problem("unsupported_language", message, "transcription.language") == refused
+
+
+def test_supported_languages_are_accepted() -> None:
+    patch = Patch(transcription=TranscriptionPatch(language="en", languages=("de",)))
+
+    changed = accept(configured(), patch, limited(languages=frozenset({"en", "de"})))
+
+    assert configured(transcription=Transcription("whisper-1", "en", ("de",))) == changed

@@ -1,0 +1,52 @@
+"""All checks in one command: `python tools/check.py`, or some of them: `python tools/check.py lint types`."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+
+ROOT = Path(__file__).parents[1]
+CODE = ("realtime_asr", "tests", "tools", "examples", "benchmarks")
+CHECKS: dict[str, Sequence[Sequence[str]]] = {
+    "lint": [["ruff", "check", "."], ["ruff", "format", "--check", "."]],
+    "types": [["mypy"]],
+    "floors": [["lint-imports"]],
+    "wire": [[sys.executable, "tools/describe_wire.py", "--check"]],
+    "tests": [
+        ["coverage", "run", "-m", "pytest"],
+        [
+            "coverage",
+            "report",
+            "--include",
+            "realtime_asr/audio/*,realtime_asr/transcript/*",
+            "--fail-under=100",
+        ],
+        [
+            "coverage",
+            "report",
+            "--include",
+            "realtime_asr/session/*,realtime_asr/dialects/*",
+            "--fail-under=100",
+        ],
+        ["coverage", "report", "--fail-under=90"],
+    ],
+}
+
+
+def main(names: Sequence[str]) -> int:
+    failed = [name for name in names or CHECKS if not _passes(name)]
+    print(f"failed: {', '.join(failed)}" if failed else "all checks passed")
+    return len(failed)
+
+
+def _passes(name: str) -> bool:
+    print(f"--- {name}", flush=True)
+    began = monotonic()
+    passed = all(subprocess.run(command, cwd=ROOT, check=False).returncode == 0 for command in CHECKS[name])
+    print(f"--- {name}: {'ok' if passed else 'FAILED'} in {monotonic() - began:.0f} s", flush=True)
+    return passed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
