@@ -147,13 +147,9 @@ def session_object(config: SessionConfig, *, session_id: str, expires_at: int) -
 
 
 def _format(format: AudioFormat) -> FormatObject:
-    match format.encoding:
-        case Encoding.PCM16:
-            return FormatObject(type="audio/pcm", rate=format.rate)
-        case Encoding.ULAW:
-            return FormatObject(type="audio/pcmu")
-        case Encoding.ALAW:
-            return FormatObject(type="audio/pcma")
+    if format.encoding is Encoding.PCM16:
+        return FormatObject(type="audio/pcm", rate=format.rate)
+    return FormatObject(type="audio/pcmu" if format.encoding is Encoding.ULAW else "audio/pcma")
 
 
 class SessionCreatedFrame(ServerFrame):

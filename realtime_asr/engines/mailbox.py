@@ -19,6 +19,8 @@ class Mailbox:
         self.closed = False
 
     def put(self, news: Hypothesis | EngineError) -> None:
+        if self.closed:
+            return
         self._news = news
         self.closed = isinstance(news, EngineError) or news.final
         self._changed.set()

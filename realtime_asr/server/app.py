@@ -143,7 +143,7 @@ def _faster_whisper(settings: Settings) -> Engine:
             compute_type=settings.compute_type,
             cpu_threads=settings.cpu_threads,
             workers=settings.workers,
-            beam_size=settings.beam_size,
+            beam_size=settings.beam_size or (1 if bundled else 5),
             final_window=window,
         )
     )

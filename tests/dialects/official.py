@@ -1,5 +1,6 @@
 """Whether a frame is one the official SDK's types allow."""
 
+import copy
 import json
 from typing import Any, get_args
 
@@ -15,27 +16,38 @@ EXTENSIONS = {"session.expiring", "session.closed"}
 
 
 def assert_official(frame: str, shape: Shape) -> None:
-    """Raises unless the frame is valid, taken exactly as it stands on the wire."""
+    """Raises unless the frame is valid, taken exactly as it stands on the wire of a connection of this shape."""
     event = json.loads(frame)
     assert isinstance(event.get("event_id"), str), "every server event has an id"
-    if event["type"] not in EXTENSIONS:
-        assert event["type"] in _TYPES[shape], f"{event['type']} is no event of {shape}"
-        _TYPES[shape][event["type"]].model_validate_json(json.dumps(_forgiven(event)), strict=True)
+    if event["type"] in EXTENSIONS:
+        return
+    types = _TYPES[_spoken(event, shape)]
+    assert event["type"] in types, f"{event['type']} is no event of {shape}"
+    types[event["type"]].model_validate_json(json.dumps(_forgiven(event)), strict=True)
+
+
+def _spoken(event: dict[str, Any], shape: Shape) -> Shape:
+    """An answer mirrors its request, whatever its connection speaks otherwise."""
+    if not event["type"].endswith("session.updated"):
+        return shape
+    return Shape.GA if "audio" in event["session"] else Shape.BETA
 
 
 def _forgiven(event: dict[str, Any]) -> dict[str, Any]:
-    """Beta's types ask for more than its wire ever gave: a secret on the socket, one of three models."""
-    session = event.get("session")
-    if isinstance(session, dict) and "input_audio_format" in session:
-        session = {**session, "client_secret": {"value": "", "expires_at": 0}}
-        if session["input_audio_transcription"]:
-            assert isinstance(session["input_audio_transcription"]["model"], str)
-            session["input_audio_transcription"] = {
-                **session["input_audio_transcription"],
-                "model": "whisper-1",
-            }
-        event = {**event, "session": session}
-    return event
+    """The types ask for more than the wire ever gave, or less than we do.
+
+    Beta's: a secret on the socket, too, and one of three models. GA's: one of our four rates of PCM.
+    """
+    forgiven = copy.deepcopy(event)
+    match forgiven.get("session"):
+        case {"audio": {"input": {"format": {"rate": 8_000 | 16_000 | 48_000} as pcm}}}:
+            pcm["rate"] = 24_000
+        case {"input_audio_transcription": transcription} as session:
+            session["client_secret"] = {"value": "", "expires_at": 0}
+            if transcription:
+                assert isinstance(transcription["model"], str)
+                transcription["model"] = "whisper-1"
+    return forgiven
 
 
 class _Created(BaseModel):
@@ -52,12 +64,9 @@ def _by_type(union: Any) -> dict[str, type[BaseModel]]:
 
 
 _GA, _BETA = _by_type(GaServerEvent), _by_type(BetaServerEvent)
-_BOTH_WAYS = {
-    # Each answer mirrors its request, on whatever connection; and beta's types never learned of idle timeouts.
-    "transcription_session.updated": _BETA["transcription_session.updated"],
-    "input_audio_buffer.timeout_triggered": _GA["input_audio_buffer.timeout_triggered"],
-}
+# Beta's types never learned of idle timeouts.
+_IDLE = "input_audio_buffer.timeout_triggered"
 _TYPES = {
-    Shape.GA: _GA | _BOTH_WAYS,
-    Shape.BETA: _BETA | _BOTH_WAYS | {"transcription_session.created": _Created},
+    Shape.GA: _GA,
+    Shape.BETA: _BETA | {_IDLE: _GA[_IDLE], "transcription_session.created": _Created},
 }

@@ -206,7 +206,7 @@ def test_only_the_first_of_several_faults_is_told() -> None:
 
 
 def test_the_client_s_own_id_goes_along() -> None:
-    assert "c-1" == problem(error_of(ga.SessionUpdateFrame, ga_update(format=5)), "c-1").ref
+    assert problem(error_of(ga.SessionUpdateFrame, ga_update(format=5)), "c-1").ref == "c-1"
 
 
 def test_a_path_uses_the_names_of_the_dialect_that_was_spoken() -> None:
@@ -214,21 +214,21 @@ def test_a_path_uses_the_names_of_the_dialect_that_was_spoken() -> None:
 
     told = problem(error_of(beta.TranscriptionSessionUpdateFrame, sent))
 
-    assert "session.input_audio_noise_reduction.type" == told.param
+    assert told.param == "session.input_audio_noise_reduction.type"
 
 
 def test_what_stands_at_no_path_is_the_body() -> None:
     told = problem(error_of(ga.ClientSecretRequest, []))
 
     assert told.param is None
-    assert "Invalid type for 'body': expected an object, but got an array instead." == told.message
+    assert told.message == "Invalid type for 'body': expected an object, but got an array instead."
 
 
 def test_what_a_client_sent_is_quoted_briefly_and_never_expanded() -> None:
     told = problem(error_of(ga.SessionUpdateFrame, ga_update(transcription={"delay": "{param}" * 1_000})))
 
     assert "'{param}{param}" in told.message
-    assert 200 > len(told.message)
+    assert len(told.message) < 200
 
 
 def test_an_unknown_name_is_quoted_briefly() -> None:
@@ -240,7 +240,7 @@ def test_an_unknown_name_is_quoted_briefly() -> None:
 def test_every_tag_of_every_union_is_known_so_that_none_gets_into_a_path() -> None:
     tagged = (shared.Pcm, shared.Pcmu, shared.Pcma, shared.ServerVadSettings, shared.SemanticVadSettings)
 
-    assert UNION_TAGS == {get_args(ga_model.model_fields["type"].annotation)[0] for ga_model in tagged}
+    assert {get_args(ga_model.model_fields["type"].annotation)[0] for ga_model in tagged} == UNION_TAGS
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import pytest
 from realtime_asr.dialects.negotiate import Opening, Shape, credential, negotiate
 from realtime_asr.session.problem import Problem
 
-
 Pairs = Mapping[str, str]
 NOTHING: Final[Pairs] = {}
 
@@ -40,7 +39,7 @@ def test_the_beta_header_is_a_list_of_tokens(beta: str, shape: Shape) -> None:
 
 
 def test_a_browser_asks_for_beta_by_subprotocol() -> None:
-    assert Shape.BETA == opened(subprotocols=["realtime", "openai-beta.realtime-v1"]).shape
+    assert opened(subprotocols=["realtime", "openai-beta.realtime-v1"]).shape == Shape.BETA
 
 
 @pytest.mark.parametrize("shape", Shape)
@@ -49,7 +48,7 @@ def test_a_minted_secret_brings_its_dialect(shape: Shape) -> None:
 
 
 def test_the_header_counts_for_more_than_the_secret() -> None:
-    assert Shape.BETA == opened({"openai-beta": "realtime=v1"}, secret_shape=Shape.GA).shape
+    assert opened({"openai-beta": "realtime=v1"}, secret_shape=Shape.GA).shape == Shape.BETA
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_a_subprotocol_is_selected_but_never_the_one_with_the_key(
 
 
 @pytest.mark.parametrize(("value", "warned"), [("true", True), ("1", True), ("false", False), ("", False)])
-def test_a_client_may_ask_to_be_warned_before_the_session_ends(value: str, warned: bool) -> None:
+def test_a_client_may_ask_to_be_warned_before_the_session_ends(*, value: str, warned: bool) -> None:
     assert warned == opened(query={"expiry_warning": value}).warn_before_expiry
 
 
@@ -130,8 +129,8 @@ def test_a_key_in_the_address_counts_for_azure_only(query: Pairs) -> None:
 
 @pytest.mark.parametrize("authorization", ["Basic abc", "Bearer", "Bearer  ", "", "bearer"])
 def test_an_authorization_that_bears_no_key_is_passed_over(authorization: str) -> None:
-    assert "two" == credential({"authorization": authorization, "api-key": "two"}, [], {}, azure=False)
+    assert credential({"authorization": authorization, "api-key": "two"}, [], {}, azure=False) == "two"
 
 
 def test_the_scheme_may_be_written_in_any_case() -> None:
-    assert "one" == credential({"authorization": "bEARER  one "}, [], {}, azure=False)
+    assert credential({"authorization": "bEARER  one "}, [], {}, azure=False) == "one"

@@ -47,3 +47,28 @@ def test_our_own_extensions_need_no_official_type_but_an_id() -> None:
     assert_official('{"type":"session.closed","event_id":"event_1"}', Shape.GA)
     with pytest.raises(AssertionError):
         assert_official('{"type":"session.closed"}', Shape.GA)
+
+
+@pytest.mark.parametrize("shape", Shape)
+@pytest.mark.parametrize(
+    "session",
+    [
+        {"type": "transcription", "audio": {"input": {"format": {"type": "audio/pcm", "rate": 44_100}}}},
+        {"audio": {}},
+        {"input_audio_format": 5, "input_audio_transcription": None},
+        {"input_audio_transcription": {"model": "whisper-1", "prompt": 5}},
+    ],
+)
+def test_a_session_that_is_none_fails(shape: Shape, session: dict[str, object]) -> None:
+    frame = {"type": "session.updated", "event_id": "event_1", "session": session}
+
+    with pytest.raises(ValidationError):
+        assert_official(json.dumps(frame), shape)
+
+
+def test_our_own_rates_of_pcm_and_models_pass() -> None:
+    nested = {"type": "transcription", "audio": {"input": {"format": {"type": "audio/pcm", "rate": 16_000}}}}
+    flat = {"input_audio_transcription": {"model": "tiny"}, "client_secret": None}
+
+    for name, session in (("session.updated", nested), ("transcription_session.updated", flat)):
+        assert_official(json.dumps({"type": name, "event_id": "event_1", "session": session}), Shape.GA)

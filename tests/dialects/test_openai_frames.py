@@ -132,10 +132,10 @@ def test_a_transcription_shows_its_three_old_settings_always_and_the_new_ones_wh
 
     assert plain
     assert rich
-    assert '{"model":"m","language":null,"prompt":null}' == plain.model_dump_json()
+    assert plain.model_dump_json() == '{"model":"m","language":null,"prompt":null}'
     assert (
-        '{"model":"m","language":"en","prompt":"p","languages":["en","de"],"keywords":["k"],"delay":"low"}'
-        == rich.model_dump_json()
+        rich.model_dump_json()
+        == '{"model":"m","language":"en","prompt":"p","languages":["en","de"],"keywords":["k"],"delay":"low"}'
     )
 
 
@@ -149,8 +149,8 @@ def test_noise_reduction_shows_its_strength_when_set() -> None:
 
     assert plain
     assert strong
-    assert {"type": "near_field"} == plain.model_dump()
-    assert {"type": "far_field", "strength": 0.5} == strong.model_dump()
+    assert plain.model_dump() == {"type": "near_field"}
+    assert strong.model_dump() == {"type": "far_field", "strength": 0.5}
     assert noise_reduction_object(None) is None
 
 
@@ -163,15 +163,15 @@ def test_turn_detection_shows_no_settings_about_responses_and_an_idle_timeout_wh
     assert idle
     assert semantic
     assert (
-        '{"type":"server_vad","threshold":0.5,"prefix_padding_ms":300,"silence_duration_ms":200}'
-        == plain.model_dump_json()
+        plain.model_dump_json()
+        == '{"type":"server_vad","threshold":0.5,"prefix_padding_ms":300,"silence_duration_ms":200}'
     )
     assert plain.model_dump() | {"idle_timeout_ms": 6_000} == idle.model_dump()
-    assert {"type": "semantic_vad", "eagerness": "low"} == semantic.model_dump()
+    assert semantic.model_dump() == {"type": "semantic_vad", "eagerness": "low"}
     assert detection_object(None) is None
 
 
 def test_what_is_included_is_null_until_chosen() -> None:
     assert included(None) is None
-    assert () == included(False)
-    assert ("item.input_audio_transcription.logprobs",) == included(True)
+    assert included(False) == ()
+    assert included(True) == ("item.input_audio_transcription.logprobs",)

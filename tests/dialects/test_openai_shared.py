@@ -8,8 +8,8 @@ from realtime_asr.dialects import openai_shared as shared
 from realtime_asr.session.commands import (
     AppendAudio,
     ClearAudio,
-    CommitAudio,
     Command,
+    CommitAudio,
     DeleteItem,
     EndSession,
     Refuse,
@@ -183,8 +183,8 @@ def test_pcm_at_other_rates_is_refused(rate: int, error: str) -> None:
 
 
 def test_g711_has_one_rate_and_names_none() -> None:
-    assert ULAW_8K == shared.validated(shared.Pcmu, {"type": "audio/pcmu"}, strict=True).audio_format()
-    assert ALAW_8K == shared.validated(shared.Pcma, {"type": "audio/pcma"}, strict=True).audio_format()
+    assert shared.validated(shared.Pcmu, {"type": "audio/pcmu"}, strict=True).audio_format() == ULAW_8K
+    assert shared.validated(shared.Pcma, {"type": "audio/pcma"}, strict=True).audio_format() == ALAW_8K
 
 
 def logprobs(*, strict: bool = False, **sent: object) -> object:
@@ -220,7 +220,7 @@ def test_claims_hold_what_was_said_and_nothing_that_is_only_echoed() -> None:
 
     settings = shared.validated(shared.SessionSettings, sent | {"include": []}, strict=True)
 
-    assert {"include": []} == settings.claims()
+    assert settings.claims() == {"include": []}
 
 
 def command(model: type[shared.ClientFrame], **sent: object) -> Command:
@@ -250,7 +250,7 @@ def test_no_audio_is_no_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "audio", ["AAA", "AA=A", "AAAA=", "AA AA", "AA\nAA", "AA-_", "=AAA", "ÄÄÄÄ", "AA==AAAA"]
+    "audio", ["AAA", "AA=A", "AAAA=", "AA AA", "AA\nAA", "AA-_", "=AAA", "ÄÄÄÄ", "AA==AAAA", "AAAA===="]
 )
 def test_what_is_not_base64_is_refused(audio: str) -> None:
     message = (
@@ -273,5 +273,5 @@ def test_a_body_that_is_no_json_is_named_as_such() -> None:
         refused = shared.read_body(shared.Lifetime, body, strict=False)
 
         assert isinstance(refused, Problem)
-        assert None is refused.code
+        assert refused.code is None
         assert refused.message.startswith("We could not parse the JSON body of your request: ")

@@ -128,6 +128,17 @@ def test_log_probabilities_are_told_on_request(beam_size: int) -> None:
     assert all(word.logprob is not None and -5 < word.logprob < 0 for word in words)
 
 
+def test_log_probabilities_are_those_of_the_text_after_its_own_prompt() -> None:
+    model = loaded(SETTINGS)
+    decoder = Listening(model)
+    without_timestamps = model._whisper.hf_tokenizer.token_to_id("<|notimestamps|>")
+
+    heard(model, clip("door").samples, replace(REQUEST, prompt="My name is Anna.", logprobs=True))
+
+    # CTranslate2 puts that last token behind what it is given to align.
+    assert decoder.prompts == [[*start, without_timestamps] for start in decoder.aligned]
+
+
 def test_log_probabilities_are_not_told_unasked(model: FasterWhisper) -> None:
     assert {word.logprob for word in heard(model, clip("door").samples).words} == {None}
 
@@ -170,6 +181,8 @@ class Listening:
         self._ranking = ranking
         self.is_multilingual = bool(ranking)
         self.told: list[str] = []
+        self.prompts: list[list[int]] = []
+        self.aligned: list[list[int]] = []
         self._whisper.model = self
 
     def detect_language(self, _: Any) -> list[list[tuple[str, float]]]:
@@ -177,9 +190,14 @@ class Listening:
 
     def generate(self, encoded: Any, prompts: list[list[int]], **how: Any) -> Any:
         tokens = self._whisper.hf_tokenizer
+        self.prompts += prompts
         start = prompts[0].index(tokens.token_to_id("<|startoftranscript|>"))
         self.told.append(tokens.decode(prompts[0][1:start]))
         return self._decoder.generate(encoded, prompts, **how)
+
+    def align(self, encoded: Any, start: list[int], texts: list[list[int]], frames: list[int]) -> Any:
+        self.aligned.append(start)
+        return self._decoder.align(encoded, start, texts, frames)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._decoder, name)

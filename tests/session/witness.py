@@ -1,6 +1,7 @@
 """Watches a session and objects when what it does cannot be right, whatever it was asked."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from realtime_asr.session.turn import Turn
 class WatchedSession(Session):
     """Lets be seen what no event tells: all that was heard, and where in it turns lie."""
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.heard: Samples = np.empty(0, np.float32)
         self.voice_from: dict[str, int] = {}
@@ -37,7 +38,7 @@ class WatchedSession(Session):
 
     @property
     def open_id(self) -> str | None:
-        return self._open and self._open.item_id
+        return None if self._open is None else self._open.item_id
 
     @property
     def floor(self) -> int:
@@ -169,7 +170,8 @@ class Witness:
         item_id = event.item_id
         assert item_id not in self.ended
         assert item_id not in self.session.wordless
-        assert self._talking <= (number := int(item_id.removeprefix("item_")))
+        number = int(item_id.removeprefix("item_"))
+        assert self._talking <= number
         self._talking = number
         match event:
             case TranscriptGrew(_, text):

@@ -133,7 +133,8 @@ def test_a_token_that_does_not_exist_has_no_id(tokenizer: Tokenizer) -> None:
 
 
 def test_features_are_those_that_faster_whisper_computes() -> None:
-    samples = tone(1.3) * 0.3 + np.random.default_rng(0).normal(0, 0.05, int(1.3 * RATE)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 0.05, RATE).astype(np.float32)
+    samples = np.concatenate([noise + 0.3 * tone(1.0), np.zeros(RATE // 2, np.float32)])
 
     ours = normalised(log_mel(samples))
 
@@ -285,8 +286,8 @@ def test_joined_clips_say_their_words_one_after_the_other() -> None:
 
 
 @pytest.fixture
-def long_corpus(tmp_path: Path) -> Corpus:
-    utterance.save(tmp_path / "train0001.pkl", [spoken(8.5 + n / 100) for n in range(24)])
+def corpus(tmp_path: Path) -> Corpus:
+    utterance.save(tmp_path / "train0001.pkl", [spoken(3.5 + n / 100) for n in range(24)])
     return Corpus(tmp_path)
 
 
@@ -295,12 +296,19 @@ def batches(corpus: Corpus, tokenizer: Tokenizer, seed: int, mixture: Mixture, c
     return list(itertools.islice(made, count))
 
 
-def test_the_longest_turns_leave_room_for_the_rest_of_the_window(
-    long_corpus: Corpus, tokenizer: Tokenizer
+def test_the_longest_turn_leaves_room_for_what_stands_for_the_rest_of_the_window(
+    tokenizer: Tokenizer,
 ) -> None:
-    made = batches(long_corpus, tokenizer, 4, Mixture(seconds=30, joined=1.0), 40)
+    longest, maker = join([clip(0.5)] * 60, random.Random(0)), ExampleMaker(tokenizer, Chance.seeded(4))
 
-    assert max(batch.mel.shape[2] for batch in made) > 2_500
+    frames = [maker.make(longest).mel.shape[1] for _ in range(200)]
+
+    assert 2_700 < max(frames) < 2 * (1_500 - 20) - 8
+
+
+def test_no_place_in_a_window_is_taken_twice(corpus: Corpus, tokenizer: Tokenizer) -> None:
+    made = batches(corpus, tokenizer, 4, Mixture(seconds=30, joined=0.5), 20)
+
     for batch in made:
         rest = batch.fillers.positions if batch.fillers else np.zeros((len(batch.positions), 0))
         taken = np.concatenate([batch.positions, rest], axis=1)
@@ -308,8 +316,8 @@ def test_the_longest_turns_leave_room_for_the_rest_of_the_window(
         assert all(len(set(row)) == len(row) for row in taken)
 
 
-def test_a_full_window_needs_nothing_to_stand_for_its_rest(long_corpus: Corpus, tokenizer: Tokenizer) -> None:
-    [batch] = batches(long_corpus, tokenizer, 5, Mixture(seconds=20, full_windows=1.0), 1)
+def test_a_full_window_needs_nothing_to_stand_for_its_rest(corpus: Corpus, tokenizer: Tokenizer) -> None:
+    [batch] = batches(corpus, tokenizer, 5, Mixture(seconds=20, full_windows=1.0), 1)
 
     assert batch.mel.shape[1:] == (BANDS, 3_000)
     assert batch.fillers is None
@@ -411,7 +419,7 @@ def test_the_table_is_markdown_with_a_column_for_each_way_of_asking() -> None:
 
 
 def test_a_fresh_model_knows_nothing_yet_and_learns_from_every_part(
-    long_corpus: Corpus, tokenizer: Tokenizer
+    corpus: Corpus, tokenizer: Tokenizer
 ) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed: only training needs it")
     from tools.micro_whisper.model import MicroWhisper  # noqa: PLC0415
@@ -419,7 +427,7 @@ def test_a_fresh_model_knows_nothing_yet_and_learns_from_every_part(
 
     torch.manual_seed(0)
     model = MicroWhisper(tokenizer.get_vocab_size(), 160)
-    [batch] = batches(long_corpus, tokenizer, 6, Mixture(seconds=20), 1)
+    [batch] = batches(corpus, tokenizer, 6, Mixture(seconds=20), 1)
 
     losses = Objective(model, [id_of(tokenizer, ".")], torch.device("cpu"))(batch)
     losses.total(0.0).backward()

@@ -114,7 +114,7 @@ def try_word_times(listeners: Listeners, name: str, clips: Sequence[Trial]) -> l
     off: list[tuple[float, float]] = []
     for clip in clips:
         times = listeners.word_times(clip.samples)
-        if words_of("".join(word for word, _, _ in times)) == words_of(clip.text):
+        if [words_of(word) for word, _, _ in times] == [words_of(word.label) for word in clip.words]:
             pairs = zip(clip.words, times, strict=True)
             off += [(abs(start - word.start), abs(end - word.end)) for word, (_, start, end) in pairs]
     if not off:
@@ -145,7 +145,7 @@ def _speech(seen: Path, held_out: Path, count: int) -> dict[str, list[Trial]]:
     rng, noise = random.Random(3), np.random.default_rng(1)  # noqa: S311 - no secrets here
     known, unknown = utterance.load(seen), utterance.load(held_out)
     short = trials.short_turns(known, count)
-    return {
+    kinds = {
         "seen voices": short,
         "held-out voices": trials.short_turns(unknown, count),
         "prefix cut at a word's end": trials.prefixes(short, rng),
@@ -154,6 +154,7 @@ def _speech(seen: Path, held_out: Path, count: int) -> dict[str, list[Trial]]:
         "long turns, 12 to 28 s": trials.long_turns(known, count, rng),
         "long turns, held-out voices": trials.long_turns(unknown, count, rng),
     }
+    return {name: clips for name, clips in kinds.items() if clips}
 
 
 def _arguments() -> argparse.Namespace:
