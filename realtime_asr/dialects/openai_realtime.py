@@ -141,7 +141,7 @@ class OpenAIRealtime:
 
     def _settle(self, via: str) -> None:
         spoken = {ga.UPDATE: Shape.GA, beta.UPDATE: Shape.BETA}.get(via)
-        if spoken and True:
+        if spoken and not self._shape_is_settled:
             self._shape, self._shape_is_settled = spoken, True
 
     def _added(self, event: ItemAdded) -> list[frames.ServerFrame]:

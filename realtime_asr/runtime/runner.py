@@ -7,6 +7,7 @@ command is stepped to its outputs, and these are carried out, before the next is
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 
 from realtime_asr.engines.engine import Engine, EngineError, TurnStream
 from realtime_asr.runtime.channel import Channel
@@ -62,29 +63,39 @@ class Runner:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._spawn(self._listen())
-                await self._live()
-                for task in self._tasks:
-                    task.cancel()
+                try:
+                    await self._live()
+                finally:
+                    self._let_go()
         except* Exception as errors:  # noqa: BLE001  whatever it is, it is ours: one session ends for it
             self._observer.broke(self._session_id, errors.exceptions[0])
             await self._apologise()
-        finally:
-            for stream in self._streams.values():
-                stream.abandon()
 
     def drain(self, code: int, reason: str) -> None:
         """The server goes away: finish what was said, then close."""
-        self._spawn(self._inbox.put(Drain(code, reason)))
+        if not self._over:
+            self._spawn(self._inbox.put(Drain(code, reason)))
 
     async def _live(self) -> None:
         await self._step(Begin())
         while not self._over:
             await self._step(await self._next())
 
+    def _let_go(self) -> None:
+        self._over = True
+        for item_id in tuple(self._streams):
+            self._tell(item_id, lambda stream: stream.abandon())
+        for task in self._tasks:
+            task.cancel()
+
     async def _next(self) -> Command:
         wake_at = self._session.wake_at
+        left = None if wake_at is None else wake_at - self._clock.now()
+        # A full inbox answers without waiting, and a timeout only interrupts who waits.
+        if left is not None and left <= 0:
+            return TimePassed()
         try:
-            async with asyncio.timeout(None if wake_at is None else max(wake_at - self._clock.now(), 0.0)):
+            async with asyncio.timeout(left):
                 return await self._inbox.get()
         except TimeoutError:
             return TimePassed()
@@ -117,13 +128,17 @@ class Runner:
                 self._tell(item_id, lambda stream: stream.abandon())
             case Close(code, reason):
                 self._over = True
-                await self._channel.close(code, reason)
+                await self._close(code, reason)
             case _:
                 await self._send(output)
 
     async def _send(self, event: Event) -> None:
         async with asyncio.timeout(_SEND_SECONDS):
             await self._channel.send(event)
+
+    async def _close(self, code: int, reason: str) -> None:
+        async with asyncio.timeout(_SEND_SECONDS):
+            await self._channel.close(code, reason)
 
     def _open(self, item_id: str, request: TurnRequest) -> None:
         try:
@@ -140,6 +155,9 @@ class Runner:
             try:
                 message(stream)
             except Exception as error:  # noqa: BLE001  as above
+                del self._streams[item_id]
+                with suppress(Exception):
+                    stream.abandon()
                 self._spawn(self._report(item_id, error))
 
     async def _listen(self) -> None:
@@ -150,15 +168,15 @@ class Runner:
                 return
 
     async def _hear(self, item_id: str, stream: TurnStream) -> None:
+        error: Exception = EngineError("The engine ended without a final text.")
         try:
             async for hypothesis in stream.hypotheses():
                 await self._inbox.put(HypothesisArrived(item_id, hypothesis))
-            # The session knows whether the last one was final and in time; if so, this is no news to it.
-            await self._report(item_id, EngineError("The engine ended without a final text."))
-        except Exception as error:  # noqa: BLE001  as above
+        except Exception as raised:  # noqa: BLE001  as above
+            error = raised
+        # The session knows whether the last one was final and in time; if so, this is no news to it.
+        if self._streams.pop(item_id, None):
             await self._report(item_id, error)
-        finally:
-            del self._streams[item_id]
 
     async def _report(self, item_id: str, error: Exception) -> None:
         message = f"Input transcription failed for item '{item_id}'."
@@ -170,7 +188,7 @@ class Runner:
         message = f"The server had an error in session {self._session_id}. Sorry about that!"
         try:
             await self._send(Rejected(Problem(None, message, kind="server_error")))
-            await self._channel.close(1011, "server_error")
+            await self._close(1011, "server_error")
         except (ConnectionError, TimeoutError):
             return
 

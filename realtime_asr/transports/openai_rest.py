@@ -51,8 +51,7 @@ def admit(request: Request, reception: Reception) -> Caller | Response:
         case Caller() as caller:
             return caller
         case Denied(problem):
-            headers = {"WWW-Authenticate": "Bearer"} if problem.code is None else {}
-            return error_response(401, problem, headers)
+            return error_response(401, problem)
 
 
 def answer_before_ready() -> Response:

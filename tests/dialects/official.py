@@ -42,8 +42,8 @@ def _forgiven(event: dict[str, Any]) -> dict[str, Any]:
     match forgiven.get("session"):
         case {"audio": {"input": {"format": {"rate": 8_000 | 16_000 | 48_000} as pcm}}}:
             pcm["rate"] = 24_000
-        case {"input_audio_transcription": transcription} as session:
-            session["client_secret"] = {"value": "", "expires_at": 0}
+        case {"input_audio_transcription": transcription}:
+            forgiven["session"]["client_secret"] = {"value": "", "expires_at": 0}
             if transcription:
                 assert isinstance(transcription["model"], str)
                 transcription["model"] = "whisper-1"

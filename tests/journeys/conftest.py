@@ -1,0 +1,32 @@
+"""The servers all journeys share: one as a newcomer starts it, one as it stands on a network."""
+
+from collections.abc import Iterator
+
+import pytest
+import trustme
+
+from tests.journeys.server import KEY, Server, running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Plain HTTP, everybody welcome."""
+    with running(tmp_path_factory.mktemp("plain")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """TLS, and nobody without the key."""
+    folder = tmp_path_factory.mktemp("guarded")
+    authority, certificate, key = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
+    issuer = trustme.CA()
+    issued = issuer.issue_cert("127.0.0.1", "localhost")
+    issuer.cert_pem.write_to_path(authority)
+    issued.private_key_pem.write_to_path(key)
+    for part in issued.cert_chain_pems:
+        part.write_to_path(certificate, append=True)
+    flags = ("--tls-cert", str(certificate), "--tls-key", str(key))
+    environment = {"REALTIME_ASR_API_KEYS": KEY}
+    with running(folder, *flags, environment=environment, authority=authority) as server:
+        yield server
