@@ -7,12 +7,11 @@ from pathlib import Path
 from time import monotonic
 
 ROOT = Path(__file__).parents[1]
-CODE = ("realtime_asr", "tests", "tools", "examples", "benchmarks")
 CHECKS: dict[str, Sequence[Sequence[str]]] = {
     "lint": [["ruff", "check", "."], ["ruff", "format", "--check", "."]],
     "types": [["mypy"]],
     "floors": [["lint-imports"]],
-    "wire": [[sys.executable, "tools/describe_wire.py", "--check"]],
+    "wire": [[sys.executable, "-m", "tools.describe_wire", "--check"]],
     "tests": [
         ["coverage", "run", "-m", "pytest"],
         [

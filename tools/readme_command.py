@@ -1,4 +1,4 @@
-"""Prints a command of the README: the first line of the block that follows its comment, `<!-- run: NAME -->`."""
+"""Prints a command of the README: the block that follows its comment, `<!-- run: NAME -->`."""
 
 import re
 import sys

@@ -21,8 +21,6 @@ class Opening:
     shape: Shape
     model: str | None
     """As the client named it in the address."""
-    subprotocol: str | None
-    """To select; never one that bears a key."""
     warn_before_expiry: bool
 
 
@@ -41,7 +39,6 @@ def negotiate(
     return Opening(
         shape=Shape.BETA if asks_for_beta else secret_shape or Shape.GA,
         model=query.get("model") or query.get("deployment") or None,
-        subprotocol=selected(subprotocols),
         warn_before_expiry=query.get("expiry_warning") in {"true", "1"},
     )
 
@@ -51,6 +48,13 @@ def credential(
 ) -> str | None:
     """Headers by their lower-case names. Azure's clients may carry the key in the address; nobody else's."""
     return next(filter(None, _credentials(headers, subprotocols, query if azure else {})), None)
+
+
+def selected(subprotocols: Sequence[str]) -> str | None:
+    """Which of those offered to answer with; never one that bears a key."""
+    if "realtime" in subprotocols:
+        return "realtime"
+    return next((offered for offered in subprotocols if not offered.startswith(_KEY_PREFIX)), None)
 
 
 def _credentials(
@@ -75,12 +79,6 @@ def _asks_for_beta(headers: Mapping[str, str], subprotocols: Sequence[str]) -> b
     # `assistants=v2` stands in the same header by historical accident and says nothing.
     betas = headers.get("openai-beta", "").split(",")
     return "realtime=v1" in map(str.strip, betas) or "openai-beta.realtime-v1" in subprotocols
-
-
-def selected(subprotocols: Sequence[str]) -> str | None:
-    if "realtime" in subprotocols:
-        return "realtime"
-    return next((offered for offered in subprotocols if not offered.startswith(_KEY_PREFIX)), None)
 
 
 _KEY_PREFIX: Final = "openai-insecure-api-key."

@@ -34,19 +34,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    serve = commands.add_parser("serve", help="serve the API", description="Serve the API until told to stop.")
+    serve = commands.add_parser("serve", help="serve the API", description="Serve until told to stop.")
     serve.set_defaults(run=_serve, fixed={})
 
     demo = commands.add_parser(
         "demo",
         help="serve the bundled model and watch it transcribe a clip",
-        description="Serve the bundled model on this machine, stream a clip to it in real time, show the text "
-        "as it grows, and go on serving.",
+        description="Serve the bundled model on this machine, stream a clip to it in real time, show the "
+        "text as it grows, and go on serving.",
     )
     demo.add_argument("--once", action="store_true", help="exit after the clip")
     demo.set_defaults(run=_demo, fixed={"model": "bundled", "engine": "faster_whisper", "host": "127.0.0.1"})
 
-    config = commands.add_parser("config", help="show or check the settings", description="Show or check settings.")
+    config = commands.add_parser(
+        "config", help="show or check the settings", description="Show or check settings."
+    )
     what = config.add_mutually_exclusive_group(required=True)
     what.add_argument("--show", action="store_true", help="print what is in force, secrets hidden")
     what.add_argument("--check", action="store_true", help="say what is wrong, if anything")

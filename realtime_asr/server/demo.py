@@ -6,13 +6,14 @@ import json
 import urllib.request
 import wave
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 CLIP: Final = Path(__file__).parents[1] / "models" / "bundled" / "demo.wav"
@@ -66,23 +67,24 @@ def snippets(base_url: str) -> str:
 
 async def _watch(socket: ClientConnection, say: Callable[[str], None], began: float) -> Latencies:
     latencies = Latencies()
-    async for frame in socket:
-        event = json.loads(frame)
-        now = monotonic() - began
-        match event["type"].rsplit(".", 1)[-1]:
-            case "delta":
-                latencies.first_text = latencies.first_text or now
-                say(event["delta"])
-            case "speech_stopped":
-                latencies.speech_stopped = now
-            case "completed":
-                latencies.completed = now
-                say(f"\n\nFinal: {event['transcript']}\n")
-                return latencies
-            case "error" | "failed":
-                raise ConnectionError(event["error"]["message"])
-            case _:
-                pass
+    with suppress(ConnectionClosed):
+        async for frame in socket:
+            event = json.loads(frame)
+            now = monotonic() - began
+            match event["type"].rsplit(".", 1)[-1]:
+                case "delta":
+                    latencies.first_text = latencies.first_text or now
+                    say(event["delta"])
+                case "speech_stopped":
+                    latencies.speech_stopped = now
+                case "completed":
+                    latencies.completed = now
+                    say(f"\n\nFinal: {event['transcript']}\n")
+                    return latencies
+                case "error" | "failed":
+                    raise ConnectionError(event["error"]["message"])
+                case _:
+                    pass
     raise ConnectionError("The server hung up before the final text.")
 
 

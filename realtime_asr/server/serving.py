@@ -1,6 +1,7 @@
 """Listening: uvicorn with the limits this server needs, leaving politely."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import FrameType
@@ -11,6 +12,8 @@ from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.app import Gateway
 from realtime_asr.server.logs import configure
 from realtime_asr.server.settings import Settings
+
+_PATIENCE_SECONDS = 5
 
 
 class Server(uvicorn.Server):
@@ -37,8 +40,20 @@ class Server(uvicorn.Server):
                 access_log=settings.log_level == "debug",
                 server_header=False,
                 lifespan="on",
+                # By then every session is closed; this is for clients that do not read even that.
+                timeout_graceful_shutdown=_PATIENCE_SECONDS,
             )
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Raises OSError where it cannot listen; uvicorn would leave the process."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as leaving:
+            if isinstance(leaving.__context__, OSError):
+                reason = leaving.__context__.strerror
+                raise OSError(f"Cannot listen on {self.config.host}: {reason}.") from None
+            raise
 
     def _give_up(self, error: UnusableModel) -> None:
         self.unusable = error
@@ -74,6 +89,9 @@ class Server(uvicorn.Server):
                 await asyncio.sleep(0.05)
             if self.unusable is not None:
                 raise self.unusable
+            if task.done():
+                await task
+                raise KeyboardInterrupt  # told to stop before it was ready
             yield task
         finally:
             self.should_exit = True

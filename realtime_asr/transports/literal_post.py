@@ -2,8 +2,8 @@
 
 `POST /v1/realtime/intent=transcription` takes one client event and answers with one delta object, or with a
 stream of events for those who accept `text/event-stream`. Posts that show a client secret continue one
-session, which ends when none came for a minute. Any other post is a session of its own: its audio is committed
-at once, and the answer holds the whole text.
+session, which ends when none came for a minute. Any other post is a session of its own: its audio is
+committed at once, and the answer holds the whole text.
 """
 
 import asyncio
@@ -18,14 +18,20 @@ from starlette.routing import Route
 
 from realtime_asr.dialects.negotiate import Shape, credential
 from realtime_asr.dialects.openai_realtime import OpenAIRealtime
-from realtime_asr.runtime.ids import event_id, session_id
-from realtime_asr.session.commands import AppendAudio, CommitAudio, EndSession, FromClient, HangUp, Refuse
-from realtime_asr.session.config import SessionConfig
-from realtime_asr.session.events import Event, Rejected, TranscriptCompleted, TranscriptFailed, TranscriptGrew
+from realtime_asr.runtime.ids import event_id
+from realtime_asr.session.commands import CommitAudio, EndSession, FromClient, HangUp, Refuse
+from realtime_asr.session.events import (
+    AudioCommitted,
+    Event,
+    Rejected,
+    TranscriptCompleted,
+    TranscriptFailed,
+    TranscriptGrew,
+)
 from realtime_asr.session.problem import Problem
 from realtime_asr.transports.openai_errors import error_response
-from realtime_asr.transports.openai_rest import answer_before_ready, read_body
-from realtime_asr.transports.reception import Caller, Denied, Reception, Starting
+from realtime_asr.transports.openai_rest import admit, read_body
+from realtime_asr.transports.reception import Reception, Starting
 
 LITERAL_PATH: Final = "/v1/realtime/intent=transcription"
 _LARGEST_BODY = 24 * 1024 * 1024
@@ -48,13 +54,16 @@ class _Posted:
             async with asyncio.timeout(_FORGOTTEN_AFTER_SECONDS):
                 return await self.asked.get()
         except TimeoutError:
-            self.over = True
+            self._end()
             return HangUp()
 
     async def send(self, event: Event) -> None:
         self.told.put_nowait(event)
 
     async def close(self, code: int, reason: str) -> None:  # noqa: ARG002  there is nobody to tell
+        self._end()
+
+    def _end(self) -> None:
         self.over = True
         self.told.put_nowait(None)
 
@@ -69,12 +78,27 @@ class _Posted:
                 return
             yield event
 
-    async def until_ended(self, *ends: type[Event]) -> AsyncIterator[Event]:
-        """Up to and with one of these, or to the end of the session."""
+    async def until_transcribed(self) -> AsyncIterator[Event]:
+        """Up to and with the end of the item that is committed, or the refusal to commit."""
+        committed = None
+        async for event in self.until_over():
+            yield event
+            match event:
+                case AudioCommitted(item_id):
+                    committed = item_id
+                case TranscriptCompleted(item_id) | TranscriptFailed(item_id) if item_id == committed:
+                    return
+                case Rejected():
+                    return
+                case _:
+                    pass
+
+    async def until_over(self) -> AsyncIterator[Event]:
         while event := await self.told.get():
             yield event
-            if isinstance(event, ends):
-                return
+
+
+_Answer = tuple[OpenAIRealtime, AsyncIterator[Event]]
 
 
 class _Posts:
@@ -83,12 +107,9 @@ class _Posts:
         self._continued: dict[bytes, _Posted] = {}
 
     async def answer(self, request: Request) -> Response:
-        if not self._reception.ready:
-            return answer_before_ready()
-        key = credential(request.headers, (), request.query_params, azure=False)
-        caller = self._reception.doorkeeper.check(key, secrets_allowed=True)
-        if isinstance(caller, Denied):
-            return error_response(401, caller.problem)
+        caller = admit(request, self._reception, secrets_allowed=True)
+        if isinstance(caller, Response):
+            return caller
         body = await read_body(request, _LARGEST_BODY)
         if isinstance(body, Response):
             return body
@@ -99,18 +120,19 @@ class _Posts:
         if isinstance(command, Refuse):
             return error_response(400, command.problem)
         if caller.session is None:
-            return await _respond(request, starting.dialect, self._alone(starting, command))
-        return await _respond(request, starting.dialect, self._continuing(str(key), starting, command))
+            return await _respond(request, *self._alone(starting, command))
+        key = str(credential(request.headers, (), request.query_params, azure=False))
+        return await _respond(request, *self._continuing(key, starting, command))
 
-    def _alone(self, starting: Starting, command: FromClient) -> AsyncIterator[Event]:
+    def _alone(self, starting: Starting, command: FromClient) -> _Answer:
         posted = _Posted(starting.dialect)
         for step in (command, CommitAudio(), EndSession()):
             posted.asked.put_nowait(step)
         config = replace(starting.config, chosen_detection=None)
         self._reception.sessions.start(starting.session_id, config, posted)
-        return posted.until_ended()
+        return posted.dialect, posted.until_over()
 
-    def _continuing(self, key: str, starting: Starting, command: FromClient) -> AsyncIterator[Event]:
+    def _continuing(self, key: str, starting: Starting, command: FromClient) -> _Answer:
         self._continued = {name: posted for name, posted in self._continued.items() if not posted.over}
         name = sha256(key.encode()).digest()
         posted = self._continued.get(name)
@@ -119,8 +141,8 @@ class _Posts:
             self._reception.sessions.start(starting.session_id, starting.config, posted)
         posted.asked.put_nowait(command)
         if isinstance(command, CommitAudio):
-            return posted.until_ended(TranscriptCompleted, TranscriptFailed, Rejected)
-        return posted.until_quiet()
+            return posted.dialect, posted.until_transcribed()
+        return posted.dialect, posted.until_quiet()
 
 
 def literal_post_routes(reception: Reception) -> list[Route]:
@@ -145,8 +167,9 @@ async def _one_delta(events: AsyncIterator[Event]) -> Response:
     async for event in events:
         match event:
             case TranscriptGrew(item, words):
-                item_id, text = item, text + words
-            case Rejected(problem):
+                gap = " " if text and item != item_id else ""
+                item_id, text = item, text + gap + words
+            case Rejected(problem) if not text:
                 return error_response(400, problem)
             case TranscriptFailed(_, problem):
                 return error_response(500, problem)

@@ -1,16 +1,17 @@
 """OpenAI's REST routes around realtime: minting client secrets, listing models."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from realtime_asr.dialects.negotiate import Shape, credential
 from realtime_asr.dialects.openai_beta import read_transcription_session
 from realtime_asr.dialects.openai_ga import read_client_secret
-from realtime_asr.dialects.openai_realtime import session_object
+from realtime_asr.dialects.openai_realtime import session_object, wire_param
 from realtime_asr.dialects.openai_shared import Mint
 from realtime_asr.runtime.ids import session_id
 from realtime_asr.session.problem import Problem
@@ -42,12 +43,12 @@ def rest_routes(reception: Reception) -> list[Route]:
     ]
 
 
-def admit(request: Request, reception: Reception) -> Caller | Response:
-    """Whoever shows an API key; a client secret opens sessions and nothing else."""
+def admit(request: Request, reception: Reception, *, secrets_allowed: bool = False) -> Caller | Response:
+    """A client secret opens sessions and nothing else."""
     if not reception.ready:
         return answer_before_ready()
     key = credential(request.headers, (), request.query_params, azure=False)
-    match reception.doorkeeper.check(key, secrets_allowed=False):
+    match reception.doorkeeper.check(key, secrets_allowed=secrets_allowed):
         case Caller() as caller:
             return caller
         case Denied(problem):
@@ -66,17 +67,20 @@ def _refusal(request: Request, reception: Reception) -> Response | None:
 
 async def read_body(request: Request, largest: int) -> bytes | Response:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > largest:
-            return error_response(413, Problem(None, f"Maximum content size limit ({largest}) exceeded"))
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > largest:
+                return error_response(413, Problem(None, f"Maximum content size limit ({largest}) exceeded"))
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody reads it
     return bytes(body)
 
 
 async def _mint(
     request: Request,
     reception: Reception,
-    read: Callable[[bytes], Mint | Problem],
+    read: Callable[..., Mint | Problem],
     answer: Callable[[dict[str, Any], Minted], dict[str, Any]],
 ) -> Response:
     caller = admit(request, reception)
@@ -85,17 +89,23 @@ async def _mint(
     body = await read_body(request, _LARGEST_BODY)
     if isinstance(body, Response):
         return body
-    wish = read(body)
+    wish = read(body, strict=reception.strict)
     if isinstance(wish, Problem):
         return error_response(400, wish)
     config = reception.configure(wish.patch)
     if isinstance(config, Problem):
-        return error_response(400, config)
+        return error_response(400, replace(config, param=_in_body(config.param, wish.shape)))
     minted = reception.doorkeeper.mint(caller, wish.session, wish.shape, wish.seconds)
     if isinstance(minted, Problem):
         return error_response(400, minted)
     session = session_object(config, wish.shape, session_id=session_id(), expires_at=0)
     return JSONResponse(answer(session, minted))
+
+
+def _in_body(param: str | None, shape: Shape) -> str | None:
+    """Beta's body is the session itself, not something that holds one."""
+    where = wire_param(param, shape)
+    return where.removeprefix("session.") if where and shape is Shape.BETA else where
 
 
 def _beta_answer(session: dict[str, Any], minted: Minted) -> dict[str, Any]:

@@ -3,7 +3,7 @@ from typing import Final
 
 import pytest
 
-from realtime_asr.dialects.negotiate import Opening, Shape, credential, negotiate
+from realtime_asr.dialects.negotiate import Opening, Shape, credential, negotiate, selected
 from realtime_asr.session.problem import Problem
 
 Pairs = Mapping[str, str]
@@ -22,7 +22,7 @@ def opened(
 
 
 def test_who_says_nothing_gets_today_s_dialect_and_the_server_s_model() -> None:
-    assert Opening(Shape.GA, model=None, subprotocol=None, warn_before_expiry=False) == opened()
+    assert Opening(Shape.GA, model=None, warn_before_expiry=False) == opened()
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_another_intent_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("offered", "selected"),
+    ("offered", "answer"),
     [
         (["realtime", "openai-insecure-api-key.sk-1"], "realtime"),
         (["openai-insecure-api-key.sk-1", "realtime"], "realtime"),
@@ -82,9 +82,9 @@ def test_another_intent_is_refused() -> None:
     ],
 )
 def test_a_subprotocol_is_selected_but_never_the_one_with_the_key(
-    offered: list[str], selected: str | None
+    offered: list[str], answer: str | None
 ) -> None:
-    assert selected == opened(subprotocols=offered).subprotocol
+    assert answer == selected(offered)
 
 
 @pytest.mark.parametrize(("value", "warned"), [("true", True), ("1", True), ("false", False), ("", False)])

@@ -1,11 +1,16 @@
-"""The servers all journeys share: one as a newcomer starts it, one as it stands on a network."""
+"""What all journeys share: a server as a newcomer starts it, one as it stands on a network, the npm packages."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import trustme
 
 from tests.journeys.server import KEY, Server, running
+
+SCRIPTS = Path(__file__).parent / "javascript"
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +35,18 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     environment = {"REALTIME_ASR_API_KEYS": KEY}
     with running(folder, *flags, environment=environment, authority=authority) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def javascript(pytestconfig: pytest.Config) -> Path:
+    """A folder outside the sources with our scripts and the official npm packages, kept from run to run."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed: the journeys in JavaScript were NOT made")
+    assert pytestconfig.cache
+    folder = pytestconfig.cache.mkdir("javascript")
+    shutil.copytree(SCRIPTS, folder, dirs_exist_ok=True)
+    # A lock file would name the registry it was written with; the exact versions are in package.json.
+    quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
+    subprocess.run([npm, "install", *quiet], cwd=folder, check=True)
+    return folder

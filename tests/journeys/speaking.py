@@ -68,7 +68,9 @@ class Caller(Ear):
     async def configure(self, **input: Any) -> None:
         await self.say("session.update", session={"type": "transcription", "audio": {"input": input}})
 
-    async def speak(self, audio: bytes, milliseconds: int = 100, bytes_per_second: int = 2 * WIRE_RATE) -> None:
+    async def speak(
+        self, audio: bytes, milliseconds: int = 100, bytes_per_second: int = 2 * WIRE_RATE
+    ) -> None:
         for piece in pieces(audio, milliseconds, bytes_per_second):
             await self.append(piece)
 

@@ -2,21 +2,21 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from starlette.responses import Response
 
 from realtime_asr.dialects import openai_beta as beta
 from realtime_asr.dialects import openai_ga as ga
 from realtime_asr.dialects.negotiate import Shape
-from realtime_asr.dialects.openai_frames import ServerFrame, Told
+from realtime_asr.dialects.openai_frames import DeltaFrame, ServerFrame, Told
 from realtime_asr.dialects.openai_realtime import CLIENT_FRAMES
 from realtime_asr.dialects.openai_shared import AppendFrame
 from realtime_asr.session.problem import Problem, ProblemKind
 from realtime_asr.transports.literal_post import LITERAL_PATH
 from realtime_asr.transports.openai_errors import error_response
 from realtime_asr.transports.openai_rest import answer_before_ready
-from tools.describe.samples import BETA_SETTINGS, CLIENT, GA_SETTINGS, SECRET, ids, minted
+from tools.describe.samples import BETA_SETTINGS, CLIENT, GA_SETTINGS, SECRET, SERVER, ids, minted
 from tools.describe.schemas import Json, Schemas
 
 
@@ -96,9 +96,9 @@ _SCHEMAS: Final = Schemas(
 _ABOUT: Final = """\
 The routes around a realtime session. The session itself is in `asyncapi.yaml`.
 
-Every answer carries its `x-request-id`. Addresses and methods that do not exist are answered with 404 and 405,
-in the form of all errors. Settings that are not written here are ignored, unless the server runs with `strict`.
-A server without API keys asks nobody for one.
+Every answer carries its `x-request-id`. Addresses and methods that do not exist are answered with 404
+and 405, in the form of all errors. Settings that are not written here are ignored, unless the server
+runs with `strict`. A server without API keys asks nobody for one.
 """
 
 
@@ -118,8 +118,7 @@ def openapi(version: str) -> Json:
             "securitySchemes": _SECURITY,
             "headers": _HEADERS,
             "responses": {
-                name: _refusal(description, example)
-                for name, description, example in _REFUSALS.values()
+                name: _refusal(description, example) for name, description, example in _REFUSALS.values()
             },
             "schemas": _SCHEMAS.by_name,
         },
@@ -187,12 +186,13 @@ def _transcription_sessions() -> Json:
 
 
 def _literal_post() -> Json:
-    delta = CLIENT_DELTA
-    answer = _json("All that was said, or the events themselves.", _SCHEMAS[PostedDelta], delta)
+    delta = {**SERVER[DeltaFrame], "logprobs": None}
+    answer = _json("All that was said, or each event as it comes.", _SCHEMAS[PostedDelta], delta)
     answer["content"]["text/event-stream"] = {
         "schema": {"type": "string", "description": "Each `data` is a server event of `asyncapi.yaml`."},
-        "example": f"data: {json.dumps(delta)}\n\n",
+        "example": f"data: {json.dumps(SERVER[DeltaFrame])}\n\n",
     }
+    event = _body(_SCHEMAS.any_of(CLIENT_FRAMES), CLIENT[AppendFrame])
     return {
         "operationId": "postEvent",
         "summary": "Takes one client event and answers with the text it led to.",
@@ -200,9 +200,119 @@ def _literal_post() -> Json:
             "The path as GenAIComps' RFC writes it. Posts that show a client secret continue one session, "
             "which ends when none came for a minute. Any other post is a session of its own."
         ),
-        "requestBody": {
-            **_body(_SCHEMAS.any_of(CLIENT_FRAMES), CLIENT[AppendFrame]),
-            "required": True,
-        },
+        "requestBody": {**event, "required": True},
         "responses": _responses(answer, 400, 401, 413, 500, 503),
     }
+
+
+_MODEL: Final[Json] = {
+    "id": "whisper-1",
+    "object": "model",
+    "created": 1_800_000_000,
+    "owned_by": "realtime-asr",
+    "effective_model": "bundled",
+}
+
+
+def _models() -> Json:
+    example = {"object": "list", "data": [_MODEL]}
+    return {
+        "operationId": "listModels",
+        "summary": "All names a client may ask for.",
+        "responses": _responses(_json("Sorted by name.", _SCHEMAS[ModelList], example), 401, 500, 503),
+    }
+
+
+def _model() -> Json:
+    return {
+        "operationId": "retrieveModel",
+        "summary": "One of the names a client may ask for.",
+        "parameters": [
+            {
+                "name": "name",
+                "in": "path",
+                "required": True,
+                "description": "Slashes in it need no escape.",
+                "schema": {"type": "string"},
+                "example": "whisper-1",
+            }
+        ],
+        "responses": _responses(_json("What it stands for.", _SCHEMAS[Model], _MODEL), 401, 404, 500, 503),
+    }
+
+
+def _health() -> Json:
+    example = {"status": "ready", "sessions": 3}
+    return {
+        "operationId": "health",
+        "summary": "Whether the server is alive. Never waits for anything.",
+        "security": [],
+        "responses": _responses(_json("It is.", _SCHEMAS[Health], example), 500),
+    }
+
+
+def _readyz() -> Json:
+    not_ready = _json("Not now.", _SCHEMAS[Readiness], {"status": "not ready"}, "retry-after")
+    return {
+        "operationId": "readyz",
+        "summary": "Whether one may send it clients.",
+        "security": [],
+        "responses": {
+            **_responses(_json("One may.", _SCHEMAS[Readiness], {"status": "ready"}), 500),
+            "503": not_ready,
+        },
+    }
+
+
+def _body(schema: Json, example: Json) -> Json:
+    return {"content": {"application/json": {"schema": schema, "example": example}}}
+
+
+def _json(description: str, schema: Json, example: Json, *headers: str) -> Json:
+    return {
+        "description": description,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("x-request-id", *headers)},
+        **_body(schema, example),
+    }
+
+
+def _responses(answer: Json, *refusals: int) -> Json:
+    refused = {str(status): {"$ref": f"#/components/responses/{_REFUSALS[status][0]}"} for status in refusals}
+    return {"200": answer, **refused}
+
+
+_REFUSALS: Final[Mapping[int, tuple[str, str, Response]]] = {
+    400: (
+        "BadRequest",
+        "What was sent is not what can be served. `param` says where.",
+        error_response(
+            400, Problem("missing_required_parameter", "Missing required parameter: 'session'.", "session")
+        ),
+    ),
+    401: (
+        "Unauthorized",
+        "No credential, or one that is not good here.",
+        error_response(401, Problem("invalid_api_key", "Incorrect API key provided: ***.")),
+    ),
+    404: (
+        "NoSuchModel",
+        "Nobody answers to this name.",
+        error_response(404, Problem("model_not_found", "The model `whisper-9` does not exist.", "model")),
+    ),
+    413: (
+        "TooLarge",
+        "The body is too large.",
+        error_response(413, Problem(None, "Maximum content size limit (65536) exceeded")),
+    ),
+    500: (
+        "Broken",
+        "The server, or its engine, failed.",
+        error_response(500, Problem(None, "The engine stopped.", kind="server_error")),
+    ),
+    503: ("NotReady", "The model is not loaded yet, or the server is about to leave.", answer_before_ready()),
+}
+
+
+def _refusal(description: str, example: Response) -> Json:
+    headers = [name for name in ("www-authenticate", "retry-after") if name in example.headers]
+    return _json(description, _SCHEMAS[Error], json.loads(bytes(example.body)), *headers)

@@ -6,8 +6,9 @@ from hashlib import sha256
 from itertools import count
 from typing import Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from realtime_asr.audio.detection import ServerVad
 from realtime_asr.audio.timeline import samples
 from realtime_asr.dialects import openai_beta as beta
 from realtime_asr.dialects import openai_ga as ga
@@ -17,7 +18,6 @@ from realtime_asr.dialects.openai_realtime import SERVER_FRAMES, OpenAIRealtime,
 from realtime_asr.dialects.openai_shared import (
     AppendFrame,
     ClearFrame,
-    ClientFrame,
     CloseFrame,
     CommitFrame,
     DeleteFrame,
@@ -55,7 +55,9 @@ def ids(prefix: str) -> Callable[[], str]:
 
 _ITEM: Final = ids("item_")()
 _SESSION: Final = ids("sess_")()
-_CONFIG: Final = SessionConfig(Transcription("whisper-1", language="en"))
+_CONFIG: Final = SessionConfig(
+    Transcription("whisper-1", language="en"), chosen_detection=ServerVad(silence_duration_ms=400)
+)
 _PCM16: Final = "AADoA9AHuAvQB+gDAAAY/DD4SPQw+Bj8"
 
 GA_SETTINGS: Final[Json] = {
@@ -73,7 +75,7 @@ BETA_SETTINGS: Final[Json] = {
     "input_audio_transcription": {"model": "whisper-1", "language": "en"},
     "turn_detection": {"type": "server_vad", "silence_duration_ms": 400},
 }
-CLIENT: Final[dict[type[ClientFrame], Json]] = {
+CLIENT: Final[dict[type[BaseModel], Json]] = {
     ga.SessionUpdateFrame: {"type": "session.update", "event_id": "mine-1", "session": GA_SETTINGS},
     beta.FlatSessionUpdateFrame: {"type": "session.update", "session": {"turn_detection": None}},
     beta.TranscriptionSessionUpdateFrame: {"type": "transcription_session.update", "session": BETA_SETTINGS},
@@ -125,7 +127,7 @@ def _is_one(model: type[ServerFrame], frame: Json) -> bool:
 
 
 _FRAMES: Final = [*_told(Shape.GA, ga.UPDATE), *_told(Shape.BETA, beta.UPDATE, beta.FLAT_UPDATE)]
-SERVER: Final[dict[type[ServerFrame], Json]] = {model: _first(model, _FRAMES) for model in SERVER_FRAMES}
+SERVER: Final[dict[type[BaseModel], Json]] = {model: _first(model, _FRAMES) for model in SERVER_FRAMES}
 
 SECRET: Final[Json] = {"value": "ek_example", "expires_at": 1_800_000_600}
 

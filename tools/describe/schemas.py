@@ -73,11 +73,11 @@ class _AsOnTheWire(GenerateJsonSchema):
 
     def tuple_schema(self, schema: core_schema.TupleSchema) -> JsonSchemaValue:
         """Of one: older versions of JSON schema have no word for the rest."""
-        described = super().tuple_schema(schema)
-        match described.pop("prefixItems", []):
-            case [only]:
-                return {**described, "items": only}
-        return described
+        match super().tuple_schema(schema):
+            case {"prefixItems": [only], **rest}:
+                return {**rest, "items": only}
+            case described:
+                return described
 
     def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
         """The types, each a constant, tell the members apart; AsyncAPI and OpenAPI differ about the rest."""

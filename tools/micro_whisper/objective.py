@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tools.micro_whisper.batches import Batch, Fillers
+from tools.micro_whisper.features import BANDS
 from tools.micro_whisper.model import MicroWhisper
 
 _STOP_WEIGHT = 2.5
@@ -63,7 +64,7 @@ class Objective:
         """A token from the middle of a stretch of nothing but silence, or of padding."""
         edges = torch.from_numpy(fillers.edges).to(self._device)
         after = torch.from_numpy(fillers.after_clip).to(self._device)
-        stretches = edges.reshape(-1, 1, 1).expand(-1, 80, 10)
+        stretches = edges.reshape(-1, 1, 1).expand(-1, BANDS, 10)
         kinds = self._model.encoder.front(stretches)[:, 2].view(len(edges), 2, -1)
         return torch.gather(kinds, 1, after[..., None].expand(-1, -1, kinds.shape[2]))
 

@@ -1,0 +1,348 @@
+"""Handshakes and frames through the real application, without a socket."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
+
+from realtime_asr.dialects.negotiate import Shape
+from tests.dialects.official import assert_official
+from tests.fakes import silence, speech
+from tests.server.house import KEY, closed_house, gateway, open_house
+
+GA = "/v1/realtime?intent=transcription"
+LITERAL = "/v1/realtime/intent=transcription"
+BEARER = {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    with open_house() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[TestClient]:
+    with open_house(api_keys=KEY) as client:
+        yield client
+
+
+def append(pcm: bytes) -> dict[str, str]:
+    return {"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode()}
+
+
+def until(socket: WebSocketTestSession, ending: str) -> list[dict[str, Any]]:
+    """All events up to and with the one whose name ends so."""
+    events = [socket.receive_json()]
+    while not events[-1]["type"].endswith(ending):
+        events.append(socket.receive_json())
+    return events
+
+
+def turned_away(client: TestClient, url: str = GA, **how: Any) -> tuple[dict[str, Any], int, str]:
+    """The error told after the upgrade, the close code and its reason."""
+    with client.websocket_connect(url, **how) as socket:
+        frame = socket.receive_text()
+        assert_official(frame, Shape.GA)
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+    return json.loads(frame)["error"], closed.value.code, closed.value.reason
+
+
+def denied(client: TestClient, **how: Any) -> WebSocketDenialResponse:
+    with pytest.raises(WebSocketDenialResponse) as denial, client.websocket_connect(GA, **how):
+        pass
+    return denial.value
+
+
+# Before the upgrade
+
+
+def test_before_the_model_is_loaded_nobody_is_let_in() -> None:
+    response = denied(closed_house())
+
+    assert (503, "2") == (response.status_code, response.headers["retry-after"])
+    assert response.json()["error"]["type"] == "server_error"
+
+
+def test_a_page_from_elsewhere_is_not_let_in(client: TestClient) -> None:
+    response = denied(client, headers={"Origin": "https://evil.example"})
+
+    assert (403, "origin_not_allowed") == (response.status_code, response.json()["error"]["code"])
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "https://app.example.com"])
+def test_a_page_of_this_machine_or_of_an_allowed_origin_is_let_in(origin: str) -> None:
+    with (
+        open_house(allowed_origins="https://app.example.com") as client,
+        client.websocket_connect(GA, headers={"Origin": origin}) as socket,
+    ):
+        assert socket.receive_json()["type"] == "session.created"
+
+
+# Refused after the upgrade
+
+
+def test_without_a_key_the_reason_is_told_on_the_socket(guarded: TestClient) -> None:
+    error, code, reason = turned_away(guarded)
+
+    assert error == {
+        "type": "invalid_request_error",
+        "code": None,
+        "message": "Missing bearer or basic authentication in header",
+        "param": None,
+        "event_id": None,
+    }
+    assert (3000, "invalid_request_error") == (code, reason)
+
+
+def test_a_wrong_key_is_told_on_the_socket(guarded: TestClient) -> None:
+    error, code, reason = turned_away(guarded, headers={"Authorization": "Bearer sk-wrong"})
+
+    assert ("invalid_api_key", "Incorrect API key provided: ***.") == (error["code"], error["message"])
+    assert (3000, "invalid_request_error.invalid_api_key") == (code, reason)
+
+
+def test_an_unknown_intent_is_refused(client: TestClient) -> None:
+    error, code, reason = turned_away(client, "/v1/realtime?intent=conversation")
+
+    assert ("invalid_value", "intent") == (error["code"], error["param"])
+    assert (4000, "invalid_request_error.invalid_value") == (code, reason)
+
+
+def test_an_unknown_model_is_refused(client: TestClient) -> None:
+    error, code, reason = turned_away(client, f"{GA}&model=nobody")
+
+    assert error["message"] == "The model `nobody` does not exist or you do not have access to it."
+    assert (4000, "invalid_request_error.model_not_found") == (code, reason)
+
+
+def test_a_client_gone_before_it_is_turned_away_does_no_harm(client: TestClient) -> None:
+    with client.websocket_connect("/v1/realtime?intent=conversation"):
+        pass
+
+    assert client.get("/health").json()["sessions"] == 0
+
+
+# Let in
+
+
+@pytest.mark.parametrize("header", ["api-key", "X-API-Key"])
+def test_a_key_may_come_in_any_of_three_headers(guarded: TestClient, header: str) -> None:
+    for headers in (BEARER, {header: KEY}):
+        with guarded.websocket_connect(GA, headers=headers) as socket:
+            assert socket.receive_json()["type"] == "session.created"
+
+
+@pytest.mark.parametrize(
+    ("offered", "selected"),
+    [
+        (None, None),
+        (["realtime"], "realtime"),
+        (["realtime", f"openai-insecure-api-key.{KEY}"], "realtime"),
+        ([f"openai-insecure-api-key.{KEY}", "realtime", "openai-beta.realtime-v1"], "realtime"),
+        ([f"openai-insecure-api-key.{KEY}"], None),
+        ([f"openai-insecure-api-key.{KEY}", "openai-agents-sdk.1"], "openai-agents-sdk.1"),
+    ],
+)
+def test_the_subprotocol_selected_never_bears_the_key(
+    guarded: TestClient, offered: list[str] | None, selected: str | None
+) -> None:
+    headers = {} if offered and KEY in " ".join(offered) else BEARER
+
+    with guarded.websocket_connect(GA, subprotocols=offered, headers=headers) as socket:
+        assert socket.receive_json()["type"].endswith("session.created")
+        assert selected == socket.accepted_subprotocol
+
+
+def test_even_who_is_turned_away_gets_its_subprotocol(guarded: TestClient) -> None:
+    offered = ["realtime", "openai-insecure-api-key.wrong"]
+
+    with guarded.websocket_connect(GA, subprotocols=offered) as socket:
+        assert socket.receive_json()["type"] == "error"
+        assert socket.accepted_subprotocol == "realtime"
+
+
+def test_a_session_says_its_name_and_when_it_ends(client: TestClient) -> None:
+    with client.websocket_connect(GA) as socket:
+        frame = socket.receive_text()
+
+    assert_official(frame, Shape.GA)
+    session = json.loads(frame)["session"]
+    assert session["id"].startswith("sess_")
+    assert session["expires_at"] > 1_700_000_000
+
+
+def test_the_model_in_the_address_is_the_one_that_transcribes(client: TestClient) -> None:
+    with client.websocket_connect(f"{GA}&model=gpt-4o-transcribe") as socket:
+        session = socket.receive_json()["session"]
+
+    assert session["audio"]["input"]["transcription"]["model"] == "gpt-4o-transcribe"
+
+
+@pytest.mark.parametrize(
+    ("url", "how"),
+    [
+        (GA, {"headers": {"OpenAI-Beta": "realtime=v1"}}),
+        (GA, {"subprotocols": ["realtime", "openai-beta.realtime-v1"]}),
+        (LITERAL, {}),
+    ],
+)
+def test_who_speaks_beta_is_answered_so(client: TestClient, url: str, how: dict[str, Any]) -> None:
+    with client.websocket_connect(url, **how) as socket:
+        frame = socket.receive_text()
+
+    assert_official(frame, Shape.BETA)
+    assert json.loads(frame)["type"] == "transcription_session.created"
+
+
+def test_a_turn_from_the_first_frame_to_the_last(client: TestClient) -> None:
+    with client.websocket_connect(GA) as socket:
+        socket.send_json(append(speech(1.2)))
+        socket.send_json(append(silence(0.6)))
+        events = until(socket, ".completed")
+        socket.send_json({"type": "session.close"})
+        until(socket, "session.closed")
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+
+    for event in events:
+        assert_official(json.dumps(event), Shape.GA)
+    text = "".join(event["delta"] for event in events if event["type"].endswith(".delta"))
+    assert ("good morning all", events[-1]["transcript"]) == (text, text)
+    assert closed.value.code == 1000
+
+
+def test_a_binary_frame_is_an_error_and_not_the_end(client: TestClient) -> None:
+    with client.websocket_connect(GA) as socket:
+        socket.receive_json()
+        socket.send_bytes(speech(0.1))
+        error = socket.receive_json()["error"]
+        socket.send_json({"type": "input_audio_buffer.clear"})
+
+        assert error["code"] == "invalid_event"
+        assert socket.receive_json()["type"] == "input_audio_buffer.cleared"
+
+
+def test_an_unknown_setting_is_ignored_unless_the_server_is_strict(client: TestClient) -> None:
+    update = {"type": "session.update", "session": {"type": "transcription", "colour": "red"}}
+
+    def answer(client: TestClient) -> str:
+        with client.websocket_connect(GA) as socket:
+            socket.receive_json()
+            socket.send_json(update)
+            return str(socket.receive_json()["type"])
+
+    with open_house(strict=True) as strict:
+        assert ("session.updated", "error") == (answer(client), answer(strict))
+
+
+def test_who_asks_for_it_is_warned_before_the_end() -> None:
+    with (
+        open_house(session_minutes=0.5) as client,
+        client.websocket_connect(f"{GA}&expiry_warning=true") as warned,
+    ):
+        warned.receive_json()
+        assert warned.receive_json()["type"] == "session.expiring"
+
+
+def test_who_does_not_ask_is_not_warned() -> None:
+    with (
+        open_house(session_minutes=0.5) as client,
+        client.websocket_connect(GA) as socket,
+    ):
+        socket.send_json({"type": "input_audio_buffer.clear"})
+        assert ["session.created", "input_audio_buffer.cleared"] == [
+            event["type"] for event in until(socket, "cleared")
+        ]
+
+
+# Client secrets
+
+
+def mint(client: TestClient, route: str, body: dict[str, Any]) -> str:
+    answer = client.post(f"/v1/realtime/{route}", json=body, headers=BEARER).json()
+    return str(answer.get("value") or answer["client_secret"]["value"])
+
+
+def test_a_secret_carries_its_configuration_to_the_socket(guarded: TestClient) -> None:
+    wish = {"audio": {"input": {"transcription": {"model": "whisper-1", "language": "de"}}}}
+    secret = mint(guarded, "client_secrets", {"session": {"type": "transcription", **wish}})
+    offered = ["realtime", f"openai-insecure-api-key.{secret}"]
+
+    with guarded.websocket_connect(f"{GA}&model=gpt-4o-transcribe", subprotocols=offered) as socket:
+        created = socket.receive_json()
+
+    transcription = created["session"]["audio"]["input"]["transcription"]
+    assert ("whisper-1", "de") == (transcription["model"], transcription["language"])
+
+
+def test_a_beta_secret_opens_a_beta_session(guarded: TestClient) -> None:
+    secret = mint(guarded, "transcription_sessions", {"input_audio_format": "g711_ulaw", "turn_detection": None})
+
+    with guarded.websocket_connect(GA, headers={"Authorization": f"Bearer {secret}"}) as socket:
+        created = socket.receive_json()
+
+    assert created["type"] == "transcription_session.created"
+    assert ("g711_ulaw", None) == (
+        created["session"]["input_audio_format"],
+        created["session"]["turn_detection"],
+    )
+
+
+# Azure
+
+
+@pytest.mark.parametrize("path", ["/openai/v1/realtime", "/openai/realtime"])
+def test_azures_addresses_are_there_when_asked_for(path: str) -> None:
+    with (
+        open_house(azure=True, api_keys=KEY) as client,
+        client.websocket_connect(f"{path}?api-version=1&deployment=whisper-1&api-key={KEY}") as socket,
+    ):
+        session = socket.receive_json()["session"]
+
+    assert session["audio"]["input"]["transcription"]["model"] == "whisper-1"
+
+
+def test_a_key_in_the_address_counts_on_azures_paths_only() -> None:
+    with open_house(azure=True, api_keys=KEY) as client:
+        _, code, _ = turned_away(client, f"{GA}&api-key={KEY}")
+
+    assert code == 3000
+
+
+def test_azures_addresses_are_not_there_unless_asked_for(client: TestClient) -> None:
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/openai/v1/realtime"):
+        pass
+
+
+# Leaving
+
+
+def test_a_client_that_goes_leaves_no_session(client: TestClient) -> None:
+    with client.websocket_connect(GA) as socket:
+        socket.receive_json()
+        socket.send_json(append(speech(0.5)))
+
+    while client.get("/health").json()["sessions"]:
+        pass
+
+
+def test_a_server_that_leaves_closes_its_sessions_and_takes_nobody_in() -> None:
+    house = gateway()
+    with open_house(house) as client, client.websocket_connect(GA) as socket:
+        socket.receive_json()
+        socket.send_json(append(speech(1.2)))
+        until(socket, "speech_started")
+        client.portal.call(house.leave)  # type: ignore[union-attr]
+        events = until(socket, ".completed")
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+
+        assert events[-1]["transcript"] == "good morning all"
+        assert (1012, "The server is restarting.") == (closed.value.code, closed.value.reason)
+        assert denied(client).status_code == 503
