@@ -1,7 +1,8 @@
 """Silero's speech model, the copy that ships with faster-whisper, judging one window at a time."""
 
 from collections.abc import Callable
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -22,7 +23,10 @@ _PATIENCE = 8
 
 def load_silero() -> Callable[[], SpeechScorer]:
     """Loads the model once; what comes back makes one scorer per session, all sharing it."""
-    asset = files("faster_whisper") / "assets" / "silero_vad_v6.onnx"
+    # Found without importing: the package brings CTranslate2 along, which a scorer has no use for.
+    package = find_spec("faster_whisper")
+    assert package is not None, "faster-whisper is installed with us"
+    asset = Path(str(package.origin)).parent / "assets" / "silero_vad_v6.onnx"
     model = onnxruntime.InferenceSession(
         asset.read_bytes(), sess_options=_single_threaded(), providers=["CPUExecutionProvider"]
     )
