@@ -18,6 +18,6 @@ ask /models
 
 ask /realtime/client_secrets --data '{"session": {"type": "transcription"}}'
 
-audio=$(tail --bytes=+45 "$wav" | base64 --wrap=0) # after 44 bytes of header
+audio=$(tail -c +45 "$wav" | base64 | tr -d '\n') # after 44 bytes of header
 printf '{"type": "input_audio_buffer.append", "audio": "%s"}' "$audio" |
   ask /realtime/intent=transcription --data-binary @-

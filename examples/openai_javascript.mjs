@@ -28,7 +28,10 @@ realtime.on("conversation.item.input_audio_transcription.completed", () => {
   console.log();
   realtime.close();
 });
-realtime.on("error", (error) => {
-  console.error(error.message);
+realtime.on("conversation.item.input_audio_transcription.failed", ({ error }) => giveUp(error.message));
+realtime.on("error", ({ message }) => giveUp(message));
+
+function giveUp(message) {
+  console.error(message);
   process.exit(1);
-});
+}

@@ -50,10 +50,9 @@ class Server(uvicorn.Server):
         try:
             await super().startup(sockets)
         except SystemExit as leaving:
-            if isinstance(leaving.__context__, OSError):
-                reason = leaving.__context__.strerror
-                raise OSError(f"Cannot listen on {self.config.host}: {reason}.") from None
-            raise
+            problem = leaving.__context__
+            assert isinstance(problem, OSError), "all else that can fail does so before or after"
+            raise OSError(f"Cannot listen on {self.config.host}: {problem.strerror}.") from None
 
     def _give_up(self, error: UnusableModel) -> None:
         self.unusable = error
@@ -85,7 +84,7 @@ class Server(uvicorn.Server):
         """Listening and ready inside the block; the task ends when told to stop. Raises UnusableModel."""
         task = asyncio.create_task(self.serve())
         try:
-            while not self.gateway.reception.ready and not task.done():
+            while not self.gateway.reception.ready and not task.done():  # noqa: ASYNC110  uvicorn tells nobody
                 await asyncio.sleep(0.05)
             if self.unusable is not None:
                 raise self.unusable

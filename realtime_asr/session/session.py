@@ -257,7 +257,6 @@ class Session:
 
     def _hear_window(self, window: Samples) -> None:
         self._scored += WINDOW
-        self._loudness.append((self._scored, float(window @ window)))
         probability = self._scorer.score(window)
         match self._config.detection:
             case None:
@@ -269,6 +268,7 @@ class Session:
             case unknown:
                 assert_never(unknown)
         if self._open is not None:
+            self._loudness.append((self._scored, float(window @ window)))
             self._split_when_too_long(self._open)
 
     def _hear_manually(self, probability: float) -> None:
@@ -332,6 +332,7 @@ class Session:
 
         Called after every window, so that what is kept does not depend on how the audio was cut.
         """
+        self._loudness.clear()
         reach = self._limits.kept_audio
         if (vad := self._config.detection) is not None:
             padding = vad.padding if isinstance(vad, ServerVad) else _MANUAL.padding

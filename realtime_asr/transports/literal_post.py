@@ -23,7 +23,9 @@ from realtime_asr.session.commands import CommitAudio, EndSession, FromClient, H
 from realtime_asr.session.events import (
     AudioCommitted,
     Event,
+    IdleTimedOut,
     Rejected,
+    SpeechStopped,
     TranscriptCompleted,
     TranscriptFailed,
     TranscriptGrew,
@@ -79,14 +81,16 @@ class _Posted:
             yield event
 
     async def until_transcribed(self) -> AsyncIterator[Event]:
-        """Up to and with the end of the item that is committed, or the refusal to commit."""
-        committed = None
+        """Up to and with the end of the item that the client committed, or the refusal to."""
+        servers, own = set(), None
         async for event in self.until_over():
             yield event
             match event:
-                case AudioCommitted(item_id):
-                    committed = item_id
-                case TranscriptCompleted(item_id) | TranscriptFailed(item_id) if item_id == committed:
+                case SpeechStopped(item_id) | IdleTimedOut(item_id):
+                    servers.add(item_id)
+                case AudioCommitted(item_id) if item_id not in servers:
+                    own = item_id
+                case TranscriptCompleted(item_id) | TranscriptFailed(item_id) if item_id == own:
                     return
                 case Rejected():
                     return

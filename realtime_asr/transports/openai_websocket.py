@@ -56,7 +56,7 @@ def websocket_routes(reception: Reception) -> list[WebSocketRoute]:
     async def realtime(websocket: WebSocket) -> None:
         await _realtime(websocket, reception)
 
-    paths = ["/v1/realtime", LITERAL_PATH, *(_AZURE_PATHS if reception.azure else ())]
+    paths = ["/v1/realtime", LITERAL_PATH, *_AZURE_PATHS]
     return [WebSocketRoute(path, realtime) for path in paths]
 
 
@@ -64,7 +64,7 @@ async def _realtime(websocket: WebSocket, reception: Reception) -> None:
     if denial := _denial(websocket, reception):
         await websocket.send_denial_response(denial)
         return
-    azure = websocket.url.path in _AZURE_PATHS
+    azure = reception.azure and websocket.url.path in _AZURE_PATHS
     offered, query = websocket.scope["subprotocols"], websocket.query_params
     key = credential(websocket.headers, offered, query, azure=azure)
     caller = reception.doorkeeper.check(key, secrets_allowed=True)

@@ -56,7 +56,7 @@ def running(
             [COMMAND, "serve", "--port", "0", "--log-level", "debug", *flags],
             stdout=sink,
             stderr=sink,
-            env=clean | (environment or {}),
+            env={**clean, **(environment or {})},
         ) as process,
     ):
         try:

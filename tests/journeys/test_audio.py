@@ -1,5 +1,8 @@
 """That only what is said counts: not how it was cut into messages, and hardly how it was encoded."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,15 +11,26 @@ from realtime_asr.audio.formats import Encoding
 from tests.journeys.hearing import Event, by_item, short_name, transcripts
 from tests.journeys.server import Server
 from tests.journeys.speaking import calling, g711, pcm16, silence
-from tests.speech import clip, word_error_rate
+from tests.speech import word_error_rate
 
 
-@pytest.fixture(scope="module")
-def speech() -> bytes:
-    return pcm16("bridge") + silence(1000) + pcm16("window") + silence(1000)
+@dataclass(frozen=True, slots=True)
+class Wire:
+    name: str
+    format: dict[str, Any]
+    bytes_per_second: int
+    encode: Callable[[str], bytes]
 
 
-async def test_how_audio_is_cut_into_messages_changes_nothing(server: Server, speech: bytes) -> None:
+PCM_24K = Wire("24 kHz", {"type": "audio/pcm", "rate": 24000}, 48_000, pcm16)
+PCM_16K = Wire("16 kHz", {"type": "audio/pcm", "rate": 16000}, 32_000, partial(pcm16, rate=16_000))
+ULAW = Wire("µ-law", {"type": "audio/pcmu"}, 8_000, partial(g711, encoding=Encoding.ULAW))
+ALAW = Wire("A-law", {"type": "audio/pcma"}, 8_000, partial(g711, encoding=Encoding.ALAW))
+
+
+async def test_how_audio_is_cut_into_messages_changes_nothing(server: Server) -> None:
+    speech = pcm16("bridge") + silence(1000) + pcm16("window") + silence(1000)
+
     in_one_piece = await told(server, speech, milliseconds=60_000)
 
     assert 2 == len(in_one_piece)
@@ -24,24 +38,23 @@ async def test_how_audio_is_cut_into_messages_changes_nothing(server: Server, sp
     assert in_one_piece == await told(server, speech, milliseconds=100)
 
 
-@pytest.mark.parametrize(
-    ("format", "bytes_per_second", "audio", "quiet"),
-    [
-        ({"type": "audio/pcm", "rate": 16000}, 32_000, pcm16("window", 16_000), b"\0"),
-        ({"type": "audio/pcmu"}, 8_000, g711("window", Encoding.ULAW), b"\xff"),
-        ({"type": "audio/pcma"}, 8_000, g711("window", Encoding.ALAW), b"\xd5"),
-    ],
-    ids=["16 kHz", "µ-law", "A-law"],
-)
-async def test_other_encodings_give_the_same_words(
-    server: Server, format: dict[str, Any], bytes_per_second: int, audio: bytes, quiet: bytes
-) -> None:
-    async with calling(server) as caller:
-        await caller.configure(format=format)
-        await caller.speak(audio + quiet * bytes_per_second, bytes_per_second=bytes_per_second)
-        heard = await caller.hear_until("completed")
+@pytest.mark.parametrize("other_wire", [PCM_16K, ULAW, ALAW], ids=lambda wire: wire.name)
+async def test_other_encodings_give_the_same_words(server: Server, other_wire: Wire) -> None:
+    usual, other = [
+        " ".join([await heard(server, wire, name) for name in ("bridge", "window", "monday")])
+        for wire in (PCM_24K, other_wire)
+    ]
 
-    assert word_error_rate(clip("window").text, transcripts(heard)[0]) <= 0.1
+    # A telephone carries nothing above 4 kHz, where many consonants are told apart.
+    assert word_error_rate(usual, other) <= 0.1
+
+
+async def heard(server: Server, wire: Wire, name: str) -> str:
+    async with calling(server) as caller:
+        await caller.configure(format=wire.format, turn_detection=None)
+        await caller.speak(wire.encode(name), bytes_per_second=wire.bytes_per_second)
+        await caller.commit()
+        return transcripts(await caller.hear_until("completed"))[0]
 
 
 async def told(server: Server, speech: bytes, milliseconds: int) -> list[list[Event]]:
@@ -57,6 +70,9 @@ async def told(server: Server, speech: bytes, milliseconds: int) -> list[list[Ev
 
 
 def _named(event: Event, number: dict[str, int]) -> Event:
-    ids = {key: number.get(event[key]) for key in ("item_id", "previous_item_id") if key in event}
-    item = {"item": {**event["item"], "id": number[event["item"]["id"]]}} if "item" in event else {}
-    return {**event, **ids, **item, "event_id": None}
+    """With the number of an item in place of its id."""
+    ids = {key: number.get(event[key]) for key in event if key.endswith("item_id")}
+    named: Event = {**event, **ids, "event_id": None}
+    if "item" in named:
+        named["item"] = {**named["item"], "id": number[named["item"]["id"]]}
+    return named

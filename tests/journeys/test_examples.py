@@ -1,9 +1,7 @@
 """That every example runs, and prints what its clip says."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import wave
 from pathlib import Path
@@ -12,9 +10,11 @@ from typing import Final
 import pytest
 
 from realtime_asr.server.demo import CLIP
+from tests.journeys.hearing import reads
+from tests.journeys.programs import output_of
 from tests.journeys.server import KEY, Server
 from tests.journeys.speaking import WIRE_RATE, pcm16
-from tests.speech import clip
+from tests.speech import word_error_rate
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 SAID: Final = "Daniel closed the small window because the wind was very strong."
@@ -24,7 +24,7 @@ SAID: Final = "Daniel closed the small window because the wind was very strong."
 def test_a_python_example_prints_the_text_of_the_demo(server: Server, name: str) -> None:
     printed = output_of(sys.executable, str(EXAMPLES / name), server.base_url)
 
-    assert SAID == printed.strip()
+    assert word_error_rate(SAID, printed) <= 0.1
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
@@ -36,17 +36,17 @@ def test_a_python_example_takes_another_recording(server: Server, name: str, tmp
 
     printed = output_of(sys.executable, str(EXAMPLES / name), server.base_url, str(recording))
 
-    assert clip("bridge").text == printed.strip()
+    assert reads("bridge", printed)
 
 
 def test_the_javascript_example_prints_the_text_of_the_demo(guarded: Server, javascript: Path) -> None:
     # Node looks for packages beside the script.
-    script = shutil.copy(EXAMPLES / "openai_javascript.mjs", javascript)
+    script = str(shutil.copy(EXAMPLES / "openai_javascript.mjs", javascript))
     environment = {"OPENAI_API_KEY": KEY, "NODE_EXTRA_CA_CERTS": str(guarded.authority)}
 
     printed = output_of("node", script, guarded.base_url, str(CLIP), **environment)
 
-    assert SAID == printed.strip()
+    assert word_error_rate(SAID, printed) <= 0.1
 
 
 def test_the_curl_example_lists_models_mints_a_secret_and_posts_the_demo(server: Server) -> None:
@@ -55,12 +55,4 @@ def test_the_curl_example_lists_models_mints_a_secret_and_posts_the_demo(server:
     models, secret, delta = map(json.loads, printed.splitlines())
     assert "whisper-1" in {model["id"] for model in models["data"]}
     assert secret["value"].startswith("ek_")
-    assert SAID == delta["delta"]
-
-
-def output_of(*command: str, **environment: str) -> str:
-    done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (0, "") == (done.returncode, done.stderr)
-    return done.stdout
+    assert word_error_rate(SAID, delta["delta"]) <= 0.1

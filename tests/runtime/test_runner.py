@@ -1,7 +1,7 @@
 """One session between a channel, an engine and the clock, in the same process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -41,7 +41,6 @@ from realtime_asr.session.events import (
 )
 from realtime_asr.session.problem import Problem
 from realtime_asr.session.session import Output, Session
-from realtime_asr.transcript.hypothesis import Hypothesis
 from realtime_asr.transcript.request import TurnRequest
 from tests.fakes import (
     LoudnessScorer,
@@ -160,7 +159,9 @@ async def test_the_engine_hears_the_turn_and_where_its_voice_ends() -> None:
 
 async def test_deltas_flow_while_the_turn_is_open() -> None:
     channel = MemoryChannel(SPOKEN)
-    engine = ScriptedEngine([partial("good morning all"), partial("good morning all"), final("good morning all")])
+    engine = ScriptedEngine(
+        [partial("good morning all"), partial("good morning all"), final("good morning all")]
+    )
     running = asyncio.create_task(runner(channel, engine).run())
 
     await channel.until(lambda: bool(told(channel, TranscriptGrew)))
@@ -299,7 +300,9 @@ async def test_a_turn_that_broke_is_told_nothing_more_and_abandoned() -> None:
         ([], " The engine ended without a final text."),
     ],
 )
-async def test_an_engine_that_gives_up_fails_the_item_once_it_is_committed(script: Script, detail: str) -> None:
+async def test_an_engine_that_gives_up_fails_the_item_once_it_is_committed(
+    script: Script, detail: str
+) -> None:
     channel, watcher = MemoryChannel(SPOKEN), Watcher()
     engine = ScriptedEngine(script, [final("the next one")])
     running = asyncio.create_task(runner(channel, engine, watcher=watcher).run())
@@ -342,8 +345,7 @@ class Faulty(Session):
         super().__init__(configured(), limited(), LoudnessScorer(), counted_ids("item"))
 
     def receive(self, command: Command, now: float) -> list[Output]:
-        if isinstance(command, ClearAudio):
-            raise AssertionError("secret")
+        assert not isinstance(command, ClearAudio), "secret"
         return super().receive(command, now)
 
 
@@ -548,10 +550,9 @@ async def test_a_client_that_never_pauses_does_not_outlive_its_session() -> None
     clock = ManualClock()
 
     class Flood(MemoryChannel):
-        async def receive(self) -> ClearAudio:
-            await asyncio.sleep(0)
+        async def receive(self) -> AppendAudio:
             clock.advance(1.0)
-            return ClearAudio()
+            return AppendAudio(silence(0.1))
 
     channel = Flood()
 
@@ -578,19 +579,16 @@ async def test_who_asked_is_warned_before_the_end() -> None:
 
 
 async def test_an_item_that_takes_too_long_does_not_hold_up_the_end() -> None:
-    class Mute(ScriptedStream):
-        async def hypotheses(self) -> AsyncIterator[Hypothesis]:
-            while not self.abandoned:
-                await asyncio.sleep(0)
-            return
-            yield
+    class Tireless(ScriptedStream):
+        def finish(self, voiced: int) -> None:
+            """Goes on and on."""
 
-    class MuteEngine(ScriptedEngine):
+    class TirelessEngine(ScriptedEngine):
         def open(self, request: TurnRequest) -> ScriptedStream:
-            self.streams.append(Mute(request, []))
+            self.streams.append(Tireless(request, [final("unheard")]))
             return self.streams[-1]
 
-    channel, clock, engine = MemoryChannel(SPOKEN, PAUSE, EndSession()), ManualClock(), MuteEngine()
+    channel, clock, engine = MemoryChannel(SPOKEN, PAUSE, EndSession()), ManualClock(), TirelessEngine()
     running = asyncio.create_task(
         runner(channel, engine, state=session(limits=limited(drain_seconds=5.0)), clock=clock).run()
     )

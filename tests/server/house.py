@@ -1,8 +1,8 @@
-"""A whole server in the same process, but for the socket."""
+"""A whole server in the same process, with or without a socket."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from starlette.testclient import TestClient
 
@@ -10,28 +10,33 @@ from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.app import Gateway
 from realtime_asr.server.settings import Settings
 
-KEY = "sk-demo-0123456789-abcdef-9f2c"
+KEY: Final = "sk-demo-0123456789-abcdef-9f2c"
+SPOKEN: Final = "good morning all"
 
 
-def gateway(**settings: Any) -> Gateway:
-    """Reads a script aloud, tells speech by loudness."""
-    spoken = {"engine": "replay", "replay_script": ("good morning all",), "vad": "energy"}
-    return Gateway(Settings(**(spoken | settings)))
+def settings(**more: Any) -> Settings:
+    """Reads a script aloud, tells speech by loudness, listens wherever it may."""
+    plain: dict[str, Any] = {"engine": "replay", "replay_script": (SPOKEN,), "vad": "energy"}
+    return Settings(**(plain | {"port": 0, "log_level": "error"} | more))
+
+
+def gateway(**more: Any) -> Gateway:
+    return Gateway(settings(**more))
 
 
 @contextmanager
-def open_house(house: Gateway | None = None, **settings: Any) -> Iterator[TestClient]:
+def open_house(house: Gateway | None = None, **more: Any) -> Iterator[TestClient]:
     """Ready inside the block."""
-    house = house or gateway(**settings)
+    house = house or gateway(**more)
     with TestClient(house.app(_give_up)) as client:
         while client.get("/readyz").status_code != 200:
             pass
         yield client
 
 
-def closed_house(**settings: Any) -> TestClient:
+def closed_house(**more: Any) -> TestClient:
     """One whose model is not loaded yet, and never will be."""
-    return TestClient(gateway(**settings).app(_give_up))
+    return TestClient(gateway(**more).app(_give_up))
 
 
 def _give_up(error: UnusableModel) -> None:

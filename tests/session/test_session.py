@@ -280,13 +280,15 @@ def test_a_clear_abandons_the_open_turn_whose_id_is_never_committed() -> None:
     call.hear(loud(10))
 
     cleared = call.do(ClearAudio())
-    later = call.hear(loud(4), quiet(7))
+    later = [*call.hear(loud(4), quiet(7)), *call.answer("item_2", "hello")]
 
     assert [AbandonTurn("item_1"), AudioDropped(0, 10 * WINDOW, "cleared"), AudioCleared()] == cleared
     assert [
         SpeechStarted("item_2", 10 * WINDOW),
         SpeechStopped("item_2", 21 * WINDOW),
         *committed("item_2", None),
+        TranscriptGrew("item_2", "hello"),
+        TranscriptCompleted("item_2", "hello", 11 * WINDOW),
     ] == told(later)
 
 
@@ -307,10 +309,11 @@ def test_cleared_audio_counts_for_no_commit() -> None:
 # Idleness
 
 
-def test_long_silence_becomes_items_one_after_the_other() -> None:
+@pytest.mark.parametrize("chunks", [[quiet(25)], [quiet(1)] * 25])
+def test_long_silence_becomes_items_one_after_the_other(chunks: list[bytes]) -> None:
     call = Call(chosen_detection=ServerVad(idle_timeout_ms=320))
 
-    outputs = call.hear(*[quiet(1)] * 25)
+    outputs = call.hear(*chunks)
 
     assert [
         IdleTimedOut("item_1", 0, 10 * WINDOW),
@@ -646,9 +649,10 @@ def test_a_manual_item_is_retrieved_whole_with_the_silence_it_began_with() -> No
     assert len(item.audio or b"") == 2 * 210 * WINDOW * 3 // 2
 
 
-def test_audio_of_an_item_that_is_not_there_from_its_start_is_not_kept() -> None:
+@pytest.mark.parametrize("chunks", [[quiet(157)], [quiet(1)] * 157])
+def test_audio_of_an_item_that_is_not_there_from_its_start_is_not_kept(chunks: list[bytes]) -> None:
     call = Call(chosen_detection=ServerVad(idle_timeout_ms=5_000))
-    call.hear(*[quiet(1)] * 157)
+    call.hear(*chunks)
 
     assert [ItemRetrieved("item_1", "", None)] == call.do(RetrieveItem("item_1"))
 

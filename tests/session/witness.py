@@ -68,9 +68,10 @@ class Witness:
         self.committed: list[str] = []
         self.ended: set[str] = set()
         self.listening: dict[str, int] = {}
-        """What each engine turn at work has been fed."""
+        """How much each engine turn that takes audio has been fed."""
         self.waiting: set[str] = set()
         """Engine turns that are finished and owe a final."""
+        self._broken: set[str] = set()
         self._limits = limits
         self._kept: list[str] = []
         self._last_kept: str | None = None
@@ -99,12 +100,18 @@ class Witness:
                 case TranscriptGrew() | TranscriptCompleted() | TranscriptFailed():
                     self._see_text(output)
                 case AudioCleared():
+                    assert self.listening.keys() <= self._broken
                     self._speaking = None
                 case Close():
                     self._closed = True
                 case _:
                     pass
         self._see_accounts()
+
+    def see_engine_end(self, item_id: str) -> None:
+        """It said its final, or broke: it owes nothing more."""
+        self.waiting.discard(item_id)
+        self._broken |= {item_id} & self.listening.keys()
 
     def _see_speech(self, event: SpeechStarted | SpeechStopped | IdleTimedOut) -> None:
         match event:
@@ -175,7 +182,7 @@ class Witness:
         self._talking = number
         match event:
             case TranscriptGrew(_, text):
-                self.reached["early delta"] += item_id not in self.committed
+                self.reached["early_delta"] += item_id not in self.committed
                 self._deltas[item_id] = self._deltas.get(item_id, "") + text
                 return
             case TranscriptCompleted():

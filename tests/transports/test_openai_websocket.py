@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
-from starlette.websockets import WebSocketDisconnect
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime_asr.dialects.negotiate import Shape
+from realtime_asr.dialects.openai_realtime import OpenAIRealtime
+from realtime_asr.session.events import AudioCleared
+from realtime_asr.session.problem import Problem
+from realtime_asr.transports.openai_websocket import WebSocketChannel, _turn_away
 from tests.dialects.official import assert_official
-from tests.fakes import silence, speech
+from tests.fakes import counted_ids, silence, speech
 from tests.server.house import KEY, closed_house, gateway, open_house
 
 GA = "/v1/realtime?intent=transcription"
@@ -282,7 +287,9 @@ def test_a_secret_carries_its_configuration_to_the_socket(guarded: TestClient) -
 
 
 def test_a_beta_secret_opens_a_beta_session(guarded: TestClient) -> None:
-    secret = mint(guarded, "transcription_sessions", {"input_audio_format": "g711_ulaw", "turn_detection": None})
+    secret = mint(
+        guarded, "transcription_sessions", {"input_audio_format": "g711_ulaw", "turn_detection": None}
+    )
 
     with guarded.websocket_connect(GA, headers={"Authorization": f"Bearer {secret}"}) as socket:
         created = socket.receive_json()
@@ -298,26 +305,32 @@ def test_a_beta_secret_opens_a_beta_session(guarded: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/openai/v1/realtime", "/openai/realtime"])
-def test_azures_addresses_are_there_when_asked_for(path: str) -> None:
+def test_azures_addresses_name_the_model_as_a_deployment(path: str) -> None:
     with (
-        open_house(azure=True, api_keys=KEY) as client,
-        client.websocket_connect(f"{path}?api-version=1&deployment=whisper-1&api-key={KEY}") as socket,
+        open_house(api_keys=KEY) as client,
+        client.websocket_connect(
+            f"{path}?api-version=1&deployment=whisper-1", headers={"api-key": KEY}
+        ) as socket,
     ):
         session = socket.receive_json()["session"]
 
     assert session["audio"]["input"]["transcription"]["model"] == "whisper-1"
 
 
-def test_a_key_in_the_address_counts_on_azures_paths_only() -> None:
-    with open_house(azure=True, api_keys=KEY) as client:
-        _, code, _ = turned_away(client, f"{GA}&api-key={KEY}")
+def test_a_key_in_the_address_counts_on_azures_paths_when_asked_for() -> None:
+    with (
+        open_house(azure=True, api_keys=KEY) as client,
+        client.websocket_connect(f"/openai/realtime?api-key={KEY}") as socket,
+    ):
+        assert socket.receive_json()["type"] == "session.created"
+
+
+@pytest.mark.parametrize(("azure", "address"), [(True, GA), (False, "/openai/realtime?deployment=whisper-1")])
+def test_a_key_in_the_address_counts_nowhere_else(*, azure: bool, address: str) -> None:
+    with open_house(azure=azure, api_keys=KEY) as client:
+        _, code, _ = turned_away(client, f"{address}&api-key={KEY}")
 
     assert code == 3000
-
-
-def test_azures_addresses_are_not_there_unless_asked_for(client: TestClient) -> None:
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/openai/v1/realtime"):
-        pass
 
 
 # Leaving
@@ -346,3 +359,59 @@ def test_a_server_that_leaves_closes_its_sessions_and_takes_nobody_in() -> None:
         assert events[-1]["transcript"] == "good morning all"
         assert (1012, "The server is restarting.") == (closed.value.code, closed.value.reason)
         assert denied(client).status_code == 503
+
+
+# The connection as a channel
+
+
+class Line:
+    """An accepted connection whose client goes after so many messages to it."""
+
+    def __init__(self, bears: int) -> None:
+        self.sent: list[str] = []
+        self._bears = bears
+
+    async def receive(self) -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(self, message: Message) -> None:
+        if len(self.sent) == self._bears:
+            raise OSError
+        self.sent.append(message["type"])
+
+    async def websocket(self) -> WebSocket:
+        websocket = WebSocket({"type": "websocket"}, self.receive, self.send)
+        await websocket.accept()
+        return websocket
+
+
+def channel(websocket: WebSocket) -> WebSocketChannel:
+    return WebSocketChannel(websocket, OpenAIRealtime("sess_1", 0, counted_ids("event"), Shape.GA))
+
+
+async def test_whoever_is_gone_cannot_be_told_anything() -> None:
+    gone = channel(await Line(bears=1).websocket())
+
+    with pytest.raises(ConnectionError):
+        await gone.send(AudioCleared())
+    with pytest.raises(ConnectionError):
+        await gone.send(AudioCleared())
+    await gone.close(1000, "")
+
+
+async def test_to_close_twice_does_no_harm() -> None:
+    line = Line(bears=9)
+    closed = channel(await line.websocket())
+
+    await closed.close(1000, "")
+    await closed.close(1011, "server_error")
+
+    assert ["websocket.accept", "websocket.close"] == line.sent
+
+
+async def test_whoever_is_gone_cannot_be_turned_away() -> None:
+    line = Line(bears=1)
+
+    await _turn_away(await line.websocket(), Problem("invalid_value", "No."), 4000)
+
+    assert ["websocket.accept"] == line.sent

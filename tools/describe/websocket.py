@@ -143,7 +143,7 @@ _HEADERS: Final[Json] = {
     },
     "Origin": {"type": "string", "description": "From browsers: has to be a page allowed to connect."},
 }
-_AZURE: Final = "Azure's address, served when the server runs with `azure`."
+_AZURE: Final = "Azure's address. Keys in the query count when the server runs with `azure`."
 _CHANNELS: Final[Mapping[str, tuple[str, str, Json]]] = {
     "realtime": ("/v1/realtime", "A session.", _QUERY),
     "realtimeByRfc": (LITERAL_PATH, "The path as GenAIComps' RFC writes it; speaks the beta API.", _QUERY),

@@ -1,0 +1,191 @@
+"""Listening, on loopback, and leaving."""
+
+import asyncio
+import base64
+import json
+import re
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import trustme
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from realtime_asr.engines.engine import UnusableModel
+from realtime_asr.server.serving import Server
+from tests.fakes import speech
+from tests.server.house import SPOKEN, settings
+
+
+@asynccontextmanager
+async def calling(base_url: str) -> AsyncIterator[ClientConnection]:
+    """A session in the middle of a turn."""
+    async with connect(base_url.replace("http", "ws", 1) + "/realtime?intent=transcription") as call:
+        audio = base64.b64encode(speech(1.2)).decode()
+        await call.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+        await until(call, "speech_started")
+        yield call
+
+
+async def until(call: ClientConnection, ending: str) -> dict[str, Any]:
+    while True:
+        event: dict[str, Any] = json.loads(await call.recv())
+        if event["type"].endswith(ending):
+            return event
+
+
+async def test_a_server_tells_where_it_listens() -> None:
+    server = Server(settings())
+    async with server.serving(), httpx2.AsyncClient() as client:
+        base_url = server.base_url
+        answer = await client.get(f"{base_url}/models")
+
+    assert base_url.startswith("http://127.0.0.1:")
+    assert answer.status_code == 200
+
+
+async def test_an_address_of_the_newer_kind_is_told_in_brackets() -> None:
+    server = Server(settings(host="::1"))
+    async with server.serving():
+        assert server.base_url.startswith("http://[::1]:")
+
+
+async def test_with_a_certificate_the_server_speaks_tls(tmp_path: Path) -> None:
+    issuer, certificate, key = trustme.CA(), tmp_path / "cert.pem", tmp_path / "key.pem"
+    issued = issuer.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(key)
+    for part in issued.cert_chain_pems:
+        part.write_to_path(certificate, append=True)
+    trusting = ssl.create_default_context()
+    issuer.configure_trust(trusting)
+    server = Server(settings(tls_cert=certificate, tls_key=key))
+
+    async with server.serving(), httpx2.AsyncClient(verify=trusting) as client:
+        base_url = server.base_url
+        answer = await client.get(f"{base_url}/models")
+
+    assert base_url.startswith("https://127.0.0.1:")
+    assert answer.status_code == 200
+
+
+async def test_a_port_in_use_is_told_in_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = Server(settings(port=port))
+
+        with pytest.raises(OSError, match=rf"^Cannot listen on 127\.0\.0\.1: .*{port}.*in use\.$"):
+            async with server.serving():
+                pass
+
+
+async def test_a_model_that_cannot_be_loaded_is_raised() -> None:
+    server = Server(settings(engine="faster_whisper", model="./nowhere"))
+
+    with pytest.raises(UnusableModel, match="nowhere"):
+        async with server.serving():
+            pass
+
+
+async def test_a_server_told_to_leave_before_it_is_ready_never_serves() -> None:
+    server = Server(settings())
+    server.gateway.engine.start = asyncio.Event().wait  # type: ignore[assignment, method-assign]
+    asyncio.get_running_loop().call_later(0.05, server.handle_exit, signal.SIGTERM, None)
+
+    with pytest.raises(KeyboardInterrupt):
+        await in_own_context(server)
+
+
+async def in_own_context(server: Server) -> None:
+    async with server.serving():
+        raise AssertionError("It is not ready.")
+
+
+async def test_a_server_told_to_leave_lets_the_open_item_finish() -> None:
+    server = Server(settings())
+    async with server.serving() as running, calling(server.base_url) as call:
+        server.handle_exit(signal.SIGTERM, None)
+        completed = await until(call, ".completed")
+        with pytest.raises(ConnectionClosed):
+            await call.recv()
+        await running
+
+    assert (SPOKEN, 1012, "The server is restarting.") == (
+        completed["transcript"],
+        call.close_code,
+        call.close_reason,
+    )
+
+
+MUTE = """
+import asyncio, sys
+from realtime_asr.server.serving import Server
+from tests.server.house import settings
+
+class Mute:
+    feed = finish = abandon = lambda *_: None
+    async def hypotheses(self):
+        await asyncio.Event().wait()
+        yield
+
+server = Server(settings(log_level="info"))
+server.gateway.sessions.engine.open = lambda request: Mute()
+server.run()
+"""
+
+
+async def test_told_twice_a_server_leaves_at_once() -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", MUTE, stderr=asyncio.subprocess.PIPE)
+    base_url = f"{await address(process)}/v1"
+    async with calling(base_url) as call, httpx2.AsyncClient() as client:
+        process.terminate()
+        while (await client.get(base_url.replace("/v1", "/readyz"))).status_code == 200:
+            pass
+        process.terminate()
+        # Well before the ten seconds that the open item would be waited for.
+        async with asyncio.timeout(6):
+            await process.communicate()
+        with pytest.raises(ConnectionClosed):
+            await until(call, "transcription.completed")
+
+    assert process.returncode == -signal.SIGTERM
+
+
+async def address(process: asyncio.subprocess.Process) -> str:
+    assert process.stderr is not None
+    async for line in process.stderr:
+        if found := re.search(rb"running on (http://[^ ]+)", line):
+            return found[1].decode()
+    raise AssertionError("It does not run.")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_is_stopping_already_takes_it_for_the_second_time(number: signal.Signals) -> None:
+    server = Server(settings())
+    server.should_exit = True
+
+    server.handle_exit(number, None)
+
+    assert server.force_exit == (number == signal.SIGINT)
+
+
+async def test_a_client_that_reads_nothing_does_not_keep_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(settings())
+    monkeypatch.setattr(server.config, "timeout_graceful_shutdown", 0.1)
+    async with server.serving() as running:
+        _, writer = await asyncio.open_connection(*server.base_url[7:-3].split(":"))
+        writer.write(b"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        await writer.drain()
+        async with httpx2.AsyncClient() as client:
+            await client.get(f"{server.base_url}/models")
+        server.handle_exit(signal.SIGTERM, None)
+        async with asyncio.timeout(5):
+            await running
+        writer.close()
