@@ -34,7 +34,8 @@ class Gateway:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
         self.engine = _engine(settings)
-        self.sessions = Sessions(self.engine, _limits(settings), _scorers(settings), clock, SessionLog())
+        limits = _limits(settings)
+        self.sessions = Sessions(self.engine, limits, _scorers(settings), clock, SessionLog(limits.models))
         self.reception = Reception(
             sessions=self.sessions,
             doorkeeper=_auth(settings, clock),

@@ -12,12 +12,14 @@ from typing import Final
 
 from realtime_asr.audio.timeline import seconds
 from realtime_asr.session.commands import Begin, Command, HangUp
+from realtime_asr.session.config import ModelNames, SessionConfig
 from realtime_asr.session.effects import Close, Effect
 from realtime_asr.session.events import (
     AudioCommitted,
     AudioDropped,
     Event,
     Rejected,
+    SessionCreated,
     SessionUpdated,
     SpeechStarted,
     SpeechStopped,
@@ -43,7 +45,8 @@ class _Tally:
 class SessionLog:
     """Writes a line about the things listed here. What is not listed is silent: words could hide in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, models: ModelNames) -> None:
+        self._models = models
         self._open: dict[str, _Tally] = {}
 
     def stepped(
@@ -68,8 +71,8 @@ class SessionLog:
     def _tell(self, session_id: str, tally: _Tally, output: Event | Effect, now: float) -> None:
         write = partial(_write, session=session_id)
         match output:
-            case SessionUpdated():
-                write(logging.DEBUG, "session updated")
+            case SessionCreated(config) | SessionUpdated(config):
+                write(logging.INFO, "session configured", **self._served(config))
             case SpeechStarted(item_id, at):
                 write(logging.DEBUG, "speech started", item=item_id, at_s=seconds(at))
             case SpeechStopped(item_id, at):
@@ -93,6 +96,13 @@ class SessionLog:
                 self._end(session_id, now, by="server", code=code)
             case _:
                 pass
+
+    def _served(self, config: SessionConfig) -> dict[str, object]:
+        """Which model really listens; the name is the client's own, so only whether we know it is told."""
+        if config.transcription is None:
+            return {"model": None}
+        name = config.transcription.model
+        return {"model": self._models.resolve(name), "mapped": name not in self._models.aliases}
 
     def _end(self, session_id: str, now: float, **how: object) -> None:
         """Sessions end once here, though a client may hang up on being closed."""

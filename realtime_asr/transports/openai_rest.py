@@ -122,7 +122,7 @@ def _models(reception: Reception) -> list[dict[str, Any]]:
 
 
 def _model(name: str, reception: Reception) -> Response:
-    if name not in reception.sessions.limits.models.aliases:
+    if reception.sessions.limits.models.resolve(name) is None:
         message = f"The model `{name}` does not exist or you do not have access to it."
         return error_response(404, Problem("model_not_found", message, param="model"))
     return JSONResponse(_described(name, reception))

@@ -14,6 +14,7 @@ import pytest
 from realtime_asr.runtime.observer import Observer
 from realtime_asr.server.logs import Logfmt, SessionLog, configure
 from realtime_asr.session.commands import Begin, Command, HangUp
+from realtime_asr.session.config import ModelNames, SessionConfig, Transcription
 from realtime_asr.session.effects import Close, Effect
 from realtime_asr.session.events import (
     AudioCommitted,
@@ -73,7 +74,7 @@ def raised(error: Exception) -> Exception:
 
 
 def observed(*outputs: Event | Effect, command: Command | None = None) -> SessionLog:
-    observer = SessionLog()
+    observer = SessionLog(ModelNames("small", {"whisper-1": "small"}, otherwise="small"))
     observer.stepped("sess_1", Begin(), [], 10.0, 0.001)
     observer.stepped("sess_1", command or Begin(), outputs, 12.5, 0.001)
     return observer
@@ -103,6 +104,22 @@ def test_an_item_is_told_with_its_numbers(log: io.StringIO) -> None:
     observed(AudioCommitted("item_1", None), TranscriptCompleted("item_1", CANARY, length=32_000))
 
     assert "session=sess_1 item=item_1 audio_s=2.0 wait_s=0.0" in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("transcription", "told"),
+    [
+        (Transcription("whisper-1"), "model=small mapped=False"),
+        (Transcription("who-knows"), "model=small mapped=True"),
+        (None, "model=None"),
+    ],
+)
+def test_the_model_that_really_listens_is_told(
+    transcription: Transcription | None, told: str, log: io.StringIO
+) -> None:
+    observed(SessionCreated(SessionConfig(transcription)))
+
+    assert f'message="session configured" session=sess_1 {told}\n' in log.getvalue()
 
 
 def test_a_session_is_summed_up_when_it_ends(log: io.StringIO) -> None:
