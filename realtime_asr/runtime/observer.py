@@ -14,5 +14,8 @@ class Observer(Protocol):
     ) -> None:
         """After each step of a session. Must not raise, wait, or keep audio or text."""
 
+    def turn_broke(self, session_id: str, item_id: str, error: Exception) -> None:
+        """The engine gave up on a turn: the item fails, the session goes on."""
+
     def broke(self, session_id: str, error: BaseException) -> None:
         """A session ended by a fault of ours."""

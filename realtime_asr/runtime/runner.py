@@ -144,7 +144,7 @@ class Runner:
         try:
             stream = self._engine.open(request)
         except Exception as error:  # noqa: BLE001  an engine's fault fails the item, never the session
-            self._spawn(self._report(item_id, error))
+            self._spawn(self._broke(item_id, error))
         else:
             self._streams[item_id] = stream
             self._spawn(self._hear(item_id, stream))
@@ -158,7 +158,7 @@ class Runner:
                 del self._streams[item_id]
                 with suppress(Exception):
                     stream.abandon()
-                self._spawn(self._report(item_id, error))
+                self._spawn(self._broke(item_id, error))
 
     async def _listen(self) -> None:
         while True:
@@ -168,15 +168,19 @@ class Runner:
                 return
 
     async def _hear(self, item_id: str, stream: TurnStream) -> None:
-        error: Exception = EngineError("The engine ended without a final text.")
         try:
             async for hypothesis in stream.hypotheses():
                 await self._inbox.put(HypothesisArrived(item_id, hypothesis))
-        except Exception as raised:  # noqa: BLE001  as above
-            error = raised
+        except Exception as error:  # noqa: BLE001  as above
+            if self._streams.pop(item_id, None):
+                await self._broke(item_id, error)
         # The session knows whether the last one was final and in time; if so, this is no news to it.
         if self._streams.pop(item_id, None):
-            await self._report(item_id, error)
+            await self._report(item_id, EngineError("The engine ended without a final text."))
+
+    async def _broke(self, item_id: str, error: Exception) -> None:
+        self._observer.turn_broke(self._session_id, item_id, error)
+        await self._report(item_id, error)
 
     async def _report(self, item_id: str, error: Exception) -> None:
         message = f"Input transcription failed for item '{item_id}'."

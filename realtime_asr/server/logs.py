@@ -64,6 +64,9 @@ class SessionLog:
         if isinstance(command, HangUp):
             self._end(session_id, now, by="client")
 
+    def turn_broke(self, session_id: str, item_id: str, error: Exception) -> None:
+        _write(logging.ERROR, "turn broke", session=session_id, item=item_id, error=_places(error))
+
     def broke(self, session_id: str, error: BaseException) -> None:
         self._open.pop(session_id, None)
         _write(logging.ERROR, "session broke", session=session_id, error=_places(error))

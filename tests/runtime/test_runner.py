@@ -70,12 +70,16 @@ class Watcher:
     commands: list[Command] = field(default_factory=list)
     outputs: list[Event | Effect] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
+    broken: dict[str, Exception] = field(default_factory=dict)
 
     def stepped(
         self, session_id: str, command: Command, outputs: Sequence[Event | Effect], now: float, took: float
     ) -> None:
         self.commands.append(command)
         self.outputs.extend(outputs)
+
+    def turn_broke(self, session_id: str, item_id: str, error: Exception) -> None:
+        self.broken[item_id] = error
 
     def broke(self, session_id: str, error: BaseException) -> None:
         self.errors.append(error)
@@ -274,6 +278,7 @@ async def test_an_engine_that_raises_fails_the_item_and_not_the_session(where: s
     message = f"Input transcription failed for item 'item_1'.{detail}"
     assert Problem(None, message, kind="server_error") == failure(channel)
     assert [AudioCleared()] == told(channel, AudioCleared)
+    assert {"item_1": error} == watcher.broken
     assert (watcher.errors, channel.closed) == ([], (1000, ""))
 
 

@@ -153,6 +153,15 @@ def test_a_session_that_broke_is_told_by_place_and_not_by_message(log: io.String
     assert CANARY not in last
 
 
+def test_a_turn_that_broke_is_told_by_place_and_not_by_message(log: io.StringIO) -> None:
+    observed().turn_broke("sess_1", "item_1", raised(ValueError(CANARY)))
+
+    last = log.getvalue().splitlines()[-1]
+    assert "level=error" in last
+    assert 'message="turn broke" session=sess_1 item=item_1 error="test_logs.py:' in last
+    assert CANARY not in last
+
+
 def test_a_traceback_is_told_without_the_exceptions_words(log: io.StringIO) -> None:
     logging.getLogger("uvicorn.error").error(
         "Exception in ASGI application\n", exc_info=raised(ValueError(CANARY))
