@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
 from realtime_asr.session.problem import Problem
 
@@ -101,8 +101,9 @@ def choices(names: Iterable[str]) -> str:
 
 
 def excerpt(value: object) -> str:
-    """Enough of what a client sent to recognise it by."""
-    return str(value)[:64]
+    """Enough of what a client sent to recognise it by, as it was written."""
+    written = value if isinstance(value, str) else to_json(value, inf_nan_mode="constants").decode()
+    return written[:64]
 
 
 def _facts(details: ErrorDetails) -> dict[str, object]:
@@ -112,7 +113,7 @@ def _facts(details: ErrorDetails) -> dict[str, object]:
     return {
         **context,
         "param": _param(details) or "body",
-        "value": excerpt(context.get("tag", found)),
+        "value": excerpt(found["type"] if "tag" in context else found),
         "kind": _KINDS[type(found)],
         "length": len(found) if isinstance(found, str) else 0,
         "limit": limit,

@@ -91,7 +91,15 @@ class FasterWhisper:
         self._whisper = _load(_folder(self._settings), self._settings)
         self._languages = _languages(self._whisper)
         silence = np.zeros(RATE, np.float32)
-        self._hear(silence, Job(silence, TurnRequest(self._settings.model, logprobs=True), final=True), "en")
+        try:
+            self._hear(
+                silence, Job(silence, TurnRequest(self._settings.model, logprobs=True), final=True), "en"
+            )
+        except (RuntimeError, ValueError) as problem:
+            # Some libraries of a GPU are only missed by the first pass.
+            raise UnusableModel(
+                f"The model '{self._settings.model}' loads but does not run: {problem}"
+            ) from problem
 
     def transcribe(self, batch: Sequence[Job]) -> Sequence[Hypothesis | EngineError]:
         return [self._answer(job) for job in batch]

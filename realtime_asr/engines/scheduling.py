@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from realtime_asr.audio.timeline import samples
 
 Turn = TypeVar("Turn")
 
@@ -33,4 +35,12 @@ def choose(turns: Mapping[Turn, Standing], partial_every: int) -> Turn | None:
 
 
 def _due(standing: Standing, partial_every: int) -> bool:
-    return not standing.busy and standing.fed - standing.heard >= partial_every
+    # Nothing can interrupt a pass: one over minutes of audio would keep everybody's finals waiting.
+    return (
+        not standing.busy
+        and standing.fed - standing.heard >= partial_every
+        and standing.fed <= _LONGEST_PARTIAL
+    )
+
+
+_LONGEST_PARTIAL: Final = samples(28_000)

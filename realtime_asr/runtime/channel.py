@@ -8,7 +8,7 @@ from realtime_asr.session.events import Event
 
 class Channel(Protocol):
     async def receive(self) -> FromClient | HangUp:
-        """The next thing the client asks; HangUp once it is gone, and ever after."""
+        """The next thing the client asks; HangUp once it is gone, which is the last."""
 
     async def send(self, event: Event) -> None:
         """Raises ConnectionError when the client is gone or does not read."""

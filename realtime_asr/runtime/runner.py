@@ -30,6 +30,8 @@ from realtime_asr.session.session import Output, Session
 from realtime_asr.transcript.request import TurnRequest
 
 _INBOX = 64
+_LARGE = 256 * 1024
+"""Bytes of audio with which the inbox counts as full: 64 of these are 16 MiB, of the largest a gigabyte."""
 _SEND_SECONDS = 10.0
 
 
@@ -96,9 +98,11 @@ class Runner:
             return TimePassed()
         try:
             async with asyncio.timeout(left):
-                return await self._inbox.get()
+                command = await self._inbox.get()
         except TimeoutError:
             return TimePassed()
+        self._inbox.task_done()
+        return command
 
     async def _step(self, command: Command) -> None:
         now = self._clock.now()
@@ -166,6 +170,8 @@ class Runner:
             await self._inbox.put(command)
             if isinstance(command, HangUp):
                 return
+            if isinstance(command, AppendAudio) and len(command.payload) > _LARGE:
+                await self._inbox.join()
 
     async def _hear(self, item_id: str, stream: TurnStream) -> None:
         try:

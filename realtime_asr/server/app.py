@@ -40,7 +40,7 @@ class Gateway:
             sessions=self.sessions,
             doorkeeper=_auth(settings, clock),
             clock=clock,
-            config=SessionConfig(Transcription(settings.model)),
+            config=SessionConfig(Transcription(limits.models.default)),
             started_at=int(clock.unix()),
             strict=settings.strict,
             azure=settings.azure,
@@ -79,6 +79,9 @@ class Gateway:
             await self.engine.start()
         except UnusableModel as error:
             on_unusable(error)
+            return
+        except Exception as error:  # noqa: BLE001  a server that never gets ready must not stay
+            on_unusable(UnusableModel(f"The engine did not start: {error!r}"))
             return
         able = self.engine.capabilities
         self.sessions.limits = replace(

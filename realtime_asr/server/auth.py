@@ -1,6 +1,7 @@
 """Who may connect."""
 
 import hmac
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from ipaddress import ip_address
@@ -8,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from realtime_asr.dialects.negotiate import Shape
+from realtime_asr.server.logs import write
 from realtime_asr.server.secrets import Secrets
 from realtime_asr.session.problem import Problem
 from realtime_asr.transports.reception import Caller, Denied, Minted
@@ -57,6 +59,7 @@ class Auth:
             return Denied(Problem(None, "Missing bearer or basic authentication in header"))
         if found := self._keys.identify(credential):
             return Caller(found)
+        write(logging.WARNING, "credential refused", code="invalid_api_key")
         return Denied(Problem("invalid_api_key", f"Incorrect API key provided: {_masked(credential)}."))
 
     def mint(

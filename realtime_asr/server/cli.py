@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     config.set_defaults(run=_config, fixed={})
 
     for command in (serve, demo, config):
-        add_flags(command)
+        add_flags(command, but=command.get_default("fixed"))
     return parser
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -10,9 +10,11 @@ from pydantic.fields import FieldInfo
 from realtime_asr.server.settings import PREFIX, Settings
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_flags(parser: argparse.ArgumentParser, *, but: Collection[str] = ()) -> None:
     group = parser.add_argument_group("settings", _SOURCES)
     for name, field in Settings.model_fields.items():
+        if name in but:
+            continue
         group.add_argument(
             f"--{_SINGULAR.get(name, name).replace('_', '-')}",
             dest=name,

@@ -38,6 +38,8 @@ class _Tally:
     committed: dict[str, float] = field(default_factory=dict)
     """When, for the items that still wait for their text."""
     completed: int = 0
+    corrected: int = 0
+    """Of the completed: words already sent turned out wrong."""
     failed: int = 0
     busy: float = 0.0
 
@@ -54,7 +56,7 @@ class SessionLog:
     ) -> None:
         if isinstance(command, Begin):
             self._open[session_id] = _Tally(now)
-            _write(logging.INFO, "session opened", session=session_id)
+            write(logging.INFO, "session opened", session=session_id)
         tally = self._open.get(session_id)
         if tally is None:
             return
@@ -65,36 +67,37 @@ class SessionLog:
             self._end(session_id, now, by="client")
 
     def turn_broke(self, session_id: str, item_id: str, error: Exception) -> None:
-        _write(logging.ERROR, "turn broke", session=session_id, item=item_id, error=_places(error))
+        write(logging.ERROR, "turn broke", session=session_id, item=item_id, error=_places(error))
 
     def broke(self, session_id: str, error: BaseException) -> None:
         self._open.pop(session_id, None)
-        _write(logging.ERROR, "session broke", session=session_id, error=_places(error))
+        write(logging.ERROR, "session broke", session=session_id, error=_places(error))
 
     def _tell(self, session_id: str, tally: _Tally, output: Event | Effect, now: float) -> None:
-        write = partial(_write, session=session_id)
+        tell = partial(write, session=session_id)
         match output:
             case SessionCreated(config) | SessionUpdated(config):
-                write(logging.INFO, "session configured", **self._served(config))
+                tell(logging.INFO, "session configured", **self._served(config))
             case SpeechStarted(item_id, at):
-                write(logging.DEBUG, "speech started", item=item_id, at_s=seconds(at))
+                tell(logging.DEBUG, "speech started", item=item_id, at_s=seconds(at))
             case SpeechStopped(item_id, at):
-                write(logging.DEBUG, "speech stopped", item=item_id, at_s=seconds(at))
+                tell(logging.DEBUG, "speech stopped", item=item_id, at_s=seconds(at))
             case AudioDropped(start, stop, reason):
-                write(logging.DEBUG, "audio dropped", audio_s=seconds(stop - start), why=reason)
+                tell(logging.DEBUG, "audio dropped", audio_s=seconds(stop - start), why=reason)
             case AudioCommitted(item_id):
                 tally.committed[item_id] = now
-                write(logging.DEBUG, "item committed", item=item_id)
-            case TranscriptCompleted(item_id, length=length):
+                tell(logging.DEBUG, "item committed", item=item_id)
+            case TranscriptCompleted(item_id, length=length, corrected=corrected):
                 tally.completed += 1
+                tally.corrected += corrected
                 waited = _since(tally.committed.pop(item_id, now), now)
-                write(logging.INFO, "item completed", item=item_id, audio_s=seconds(length), wait_s=waited)
+                tell(logging.INFO, "item completed", item=item_id, audio_s=seconds(length), wait_s=waited)
             case TranscriptFailed(item_id, problem):
                 tally.failed += 1
                 tally.committed.pop(item_id, None)
-                write(logging.WARNING, "item failed", item=item_id, code=problem.code)
+                tell(logging.WARNING, "item failed", item=item_id, code=problem.code)
             case Rejected(problem):
-                write(logging.INFO, "request refused", code=problem.code)
+                tell(logging.INFO, "request refused", code=problem.code)
             case Close(code):
                 self._end(session_id, now, by="server", code=code)
             case _:
@@ -110,9 +113,14 @@ class SessionLog:
     def _end(self, session_id: str, now: float, **how: object) -> None:
         """Sessions end once here, though a client may hang up on being closed."""
         if tally := self._open.pop(session_id, None):
-            counts = {"completed": tally.completed, "failed": tally.failed, "waiting": len(tally.committed)}
+            counts = {
+                "completed": tally.completed,
+                "corrected": tally.corrected,
+                "failed": tally.failed,
+                "waiting": len(tally.committed),
+            }
             times = {"open_s": _since(tally.began, now), "busy_s": round(tally.busy, 3)}
-            _write(logging.INFO, "session closed", session=session_id, **how, **times, **counts)
+            write(logging.INFO, "session closed", session=session_id, **how, **times, **counts)
 
 
 def configure(level: str) -> None:
@@ -146,7 +154,8 @@ class Logfmt(logging.Formatter):
         return " ".join(f"{key}={_value(value)}" for key, value in pairs.items())
 
 
-def _write(level: int, message: str, **facts: object) -> None:
+def write(level: int, message: str, **facts: object) -> None:
+    """Facts are ids, numbers and codes."""
     _LOG.log(level, message, extra={"facts": facts})
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.app import Gateway
@@ -14,6 +15,24 @@ from realtime_asr.server.logs import configure
 from realtime_asr.server.settings import Settings
 
 _PATIENCE_SECONDS = 5
+
+
+class _WebSockets(WebSocketsSansIOProtocol):
+    """The implementation with keep-alive, and an answer for headers that `websockets` will not read.
+
+    It takes 8 KiB a line and 128 lines, h11 before it takes more; uvicorn leaves such a client waiting.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(_HEADERS_TOO_LARGE)
+            self.transport.close()
+
+
+_HEADERS_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+)
 
 
 class Server(uvicorn.Server):
@@ -31,9 +50,9 @@ class Server(uvicorn.Server):
                 port=settings.port,
                 ssl_certfile=settings.tls_cert,
                 ssl_keyfile=settings.tls_key,
-                # h11 bounds headers, which httptools does not; sansio is the implementation with keep-alive.
+                # h11 bounds headers, which httptools does not.
                 http="h11",
-                ws="websockets-sansio",
+                ws=_WebSockets,
                 ws_max_size=settings.max_message_mib * 1024 * 1024,
                 ws_per_message_deflate=False,
                 log_config=None,

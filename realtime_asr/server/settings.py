@@ -119,8 +119,8 @@ class Settings(BaseSettings):
     """Threads of one pass over audio; 0 leaves it to the engine."""
     workers: int = Field(default=1, ge=1)
     """Passes that run at the same time."""
-    beam_size: int = Field(default=5, ge=1)
-    """Beams of the final pass over a turn."""
+    beam_size: int | None = Field(default=None, ge=1)
+    """Beams of the final pass over a turn. Unless set, 5, and 1 for the bundled model: more make it worse."""
     final_window: Literal["full", "short", "auto"] = "auto"
     """What the encoder sees in the final pass: 30 s like Whisper was trained, or what the turn needs. auto is
     short for the bundled model, which is trained for it."""
@@ -132,7 +132,8 @@ class Settings(BaseSettings):
     """What tells speech from silence: the Silero network, or loudness alone."""
 
     api_keys: Listed[Secret] = ()
-    """Keys clients may show. Other users of the machine can read flags: prefer the environment."""
+    """Keys clients may show: long and random, since client secrets hold a digest of the key that minted them.
+    Other users of the machine can read flags: prefer the environment."""
     api_key_hashes: Listed[Digest] = ()
     """SHA-256 of such keys in hexadecimal, where the keys themselves shall not be stored."""
     no_auth: bool = False
@@ -206,8 +207,14 @@ def shown(settings: Settings) -> str:
     return "\n".join([*flat, "", "[aliases]", *table, ""])
 
 
+def served_name(settings: Settings) -> str:
+    """What clients know the model by; where a folder lies is nobody's business."""
+    folder = Path(settings.model).expanduser()
+    return folder.resolve().name if folder.is_dir() else settings.model
+
+
 def model_names(settings: Settings) -> ModelNames:
-    served = settings.model
+    served = served_name(settings)
     return ModelNames(
         default=served,
         aliases={served: served, **dict.fromkeys(settings.aliases, served)},
@@ -304,7 +311,11 @@ def _line(name: str, value: object) -> str:
         return f"# {name} is not set"
     line = f"{name} = {_quoted(value)}"
     # Asterisks would be taken for a key if this were loaded again.
-    return f"# {line}" if "SecretStr" in repr(value) else line
+    return f"# {line}" if _is_secret(value) else line
+
+
+def _is_secret(value: object) -> bool:
+    return isinstance(value, tuple) and any(isinstance(part, SecretStr) for part in value)
 
 
 def _quoted(value: object) -> str:

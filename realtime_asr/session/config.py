@@ -208,13 +208,14 @@ def _objection(transcription: Transcription | None, limits: Limits) -> Problem |
             "model_not_found",
             f"The model `{transcription.model}` does not exist or you do not have access to it.",
         )
-    for language in filter(None, (transcription.language, *transcription.languages)):
-        if limits.languages is not None and language not in limits.languages:
+    asked = [("language", transcription.language), *(("languages", code) for code in transcription.languages)]
+    for setting, language in asked:
+        if language and limits.languages is not None and language not in limits.languages:
             known = ", ".join(f"'{code}'" for code in sorted(limits.languages))
             return Problem(
                 "unsupported_language",
                 f"Language '{language}' is not supported by this model. Supported values are: {known}.",
-                param="transcription.language",
+                param=f"transcription.{setting}",
             )
     return None
 

@@ -6,8 +6,8 @@ from realtime_asr.audio.formats import PCM16_24K, Encoding, decode, encode_pcm16
 from realtime_asr.audio.resample import convert
 from realtime_asr.audio.timeline import Samples, samples
 
-# Longer audio would not fit the 1 MiB that many clients take in one frame.
-_LONGEST_KEPT = samples(15_000)
+LONGEST_RECORDING = samples(15_000)
+"""Longer audio would not fit the 1 MiB that many clients take in one frame."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Conversation:
     def add(self, item_id: str, heard: Samples | None) -> str | None:
         """Returns the item before. What was not heard whole is not recorded."""
         previous, self.last_id = self.last_id, item_id
-        longest = min(_LONGEST_KEPT, self._kept_audio)
+        longest = min(LONGEST_RECORDING, self._kept_audio)
         recording = None if heard is None or len(heard) > longest else encode_pcm16(heard)
         self._items[item_id] = Item(item_id, recording)
         self._forget()

@@ -48,7 +48,7 @@ from realtime_asr.session.commands import (
     TranscriptionBroke,
 )
 from realtime_asr.session.config import Limits, SessionConfig, accept
-from realtime_asr.session.conversation import Conversation
+from realtime_asr.session.conversation import LONGEST_RECORDING, Conversation
 from realtime_asr.session.effects import AbandonTurn, Close, Effect, FeedTurn, FinishTurn, OpenTurn
 from realtime_asr.session.events import (
     AudioCleared,
@@ -77,7 +77,8 @@ Output = Event | Effect
 
 # In manual mode the client decides what is speech; the scorer only spares the engine what surely is none.
 _MANUAL = ServerVad(threshold=0.2, prefix_padding_ms=500)
-_UNSPOKEN_KEPT = samples(1_000)
+_LEAD = samples(1_000)
+"""Audio before the voice that is kept, and that an engine hears at the most."""
 _SPLIT_SEARCH = samples(5_000)
 
 
@@ -289,7 +290,8 @@ class Session:
             case SpeechBegan(at):
                 start = max(at - vad.padding, self._floor, self._buffer.start)
                 self._drop_to(start, "silence")
-                self._open_turn(start, start, announced=True)
+                # The client may want more of the silence before; the engine has no use for it.
+                self._open_turn(start, max(start, at - _LEAD), announced=True)
             case SpeechWentOn(until) if turn is not None:
                 turn.voiced_until = until
             case SpeechEnded(at) if turn is not None:
@@ -315,6 +317,8 @@ class Session:
 
     def _clear(self) -> None:
         self._hear_the_rest()
+        # Half a sample is cleared too: it would shift every byte that follows.
+        self._intake = Intake(self._config.format)
         if self._open is not None:
             self._abandon(self._open)
             del self._turns[self._open.item_id]
@@ -333,10 +337,12 @@ class Session:
         Called after every window, so that what is kept does not depend on how the audio was cut.
         """
         self._loudness.clear()
-        reach = self._limits.kept_audio
+        # Without detection the client may commit silence, and retrieve it.
+        reach = LONGEST_RECORDING
         if (vad := self._config.detection) is not None:
             padding = vad.padding if isinstance(vad, ServerVad) else _MANUAL.padding
-            reach = min(max(padding, _UNSPOKEN_KEPT) + WINDOW, reach)
+            reach = max(padding, _LEAD) + WINDOW
+        reach = min(reach, self._limits.kept_audio)
         self._buffer.forget_before(min(max(self._scored - reach, self._floor), self._scored))
 
     # Turns

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+from unicodedata import normalize
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +14,8 @@ class Word:
 
     @property
     def key(self) -> str:
-        """What two hypotheses are compared by: letters and digits, without case."""
-        return "".join(c for c in self.text.casefold() if c.isalnum())
+        """What two hypotheses are compared by: no case, and no marks around the word. `3.5` is not `35`."""
+        return normalize("NFC", self.text).casefold().strip(_AROUND_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,9 @@ class Hypothesis:
     @property
     def text(self) -> str:
         return joined(self.words).strip()
+
+
+_AROUND_WORDS: Final = " \t\n.,;:!?…\"'()[]«»„“”‘’¿¡。，、；：！？"  # noqa: RUF001
 
 
 def joined(words: Iterable[Word]) -> str:

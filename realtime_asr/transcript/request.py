@@ -6,7 +6,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class TurnRequest:
     model: str
-    """As the client named it; the catalogue knows which engine that is."""
+    """As the client named it."""
     language: str | None = None
     languages: tuple[str, ...] = ()
     """Candidates to choose from; empty for any."""

@@ -7,7 +7,8 @@ committed at once, and the answer holds the whole text.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final
@@ -25,6 +26,8 @@ from realtime_asr.session.events import (
     Event,
     IdleTimedOut,
     Rejected,
+    SessionCreated,
+    SessionUpdated,
     SpeechStopped,
     TranscriptCompleted,
     TranscriptFailed,
@@ -49,6 +52,9 @@ class _Posted:
     dialect: OpenAIRealtime
     asked: asyncio.Queue[FromClient] = field(default_factory=asyncio.Queue)
     told: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue)
+    turns: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Posts take turns, or they would collect each other's answers."""
+    transcribes: bool = True
     over: bool = False
 
     async def receive(self) -> FromClient | HangUp:
@@ -60,6 +66,8 @@ class _Posted:
             return HangUp()
 
     async def send(self, event: Event) -> None:
+        if isinstance(event, SessionCreated | SessionUpdated):
+            self.transcribes = event.config.transcription is not None
         self.told.put_nowait(event)
 
     async def close(self, code: int, reason: str) -> None:  # noqa: ARG002  there is nobody to tell
@@ -69,7 +77,24 @@ class _Posted:
         self.over = True
         self.told.put_nowait(None)
 
-    async def until_quiet(self) -> AsyncIterator[Event]:
+    async def all_of(self, *commands: FromClient) -> AsyncGenerator[Event]:
+        """What comes of these, to the end of the session."""
+        for command in commands:
+            self.asked.put_nowait(command)
+        while event := await self.told.get():
+            yield event
+
+    async def answer_to(self, command: FromClient) -> AsyncGenerator[Event]:
+        """What is told from here on, until the item a commit makes has ended, or nothing more comes."""
+        async with self.turns:
+            if self.over:
+                return
+            self.asked.put_nowait(command)
+            events = self._until_transcribed() if isinstance(command, CommitAudio) else self._until_quiet()
+            async for event in events:
+                yield event
+
+    async def _until_quiet(self) -> AsyncGenerator[Event]:
         while True:
             try:
                 async with asyncio.timeout(_QUIET_SECONDS):
@@ -80,16 +105,18 @@ class _Posted:
                 return
             yield event
 
-    async def until_transcribed(self) -> AsyncIterator[Event]:
+    async def _until_transcribed(self) -> AsyncGenerator[Event]:
         """Up to and with the end of the item that the client committed, or the refusal to."""
         servers, own = set(), None
-        async for event in self.until_over():
+        async for event in self.all_of():
             yield event
             match event:
                 case SpeechStopped(item_id) | IdleTimedOut(item_id):
                     servers.add(item_id)
                 case AudioCommitted(item_id) if item_id not in servers:
                     own = item_id
+                    if not self.transcribes:
+                        return
                 case TranscriptCompleted(item_id) | TranscriptFailed(item_id) if item_id == own:
                     return
                 case Rejected():
@@ -97,12 +124,13 @@ class _Posted:
                 case _:
                     pass
 
-    async def until_over(self) -> AsyncIterator[Event]:
-        while event := await self.told.get():
-            yield event
 
-
-_Answer = tuple[OpenAIRealtime, AsyncIterator[Event]]
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    dialect: OpenAIRealtime
+    events: AsyncGenerator[Event]
+    said: Callable[[Event], tuple[str, str] | None]
+    """What of an event belongs into the one delta: item and text."""
 
 
 class _Posts:
@@ -124,17 +152,15 @@ class _Posts:
         if isinstance(command, Refuse):
             return error_response(400, command.problem)
         if caller.session is None:
-            return await _respond(request, *self._alone(starting, command))
+            return await _respond(request, self._alone(starting, command))
         key = str(credential(request.headers, (), request.query_params, azure=False))
-        return await _respond(request, *self._continuing(key, starting, command))
+        return await _respond(request, self._continuing(key, starting, command))
 
     def _alone(self, starting: Starting, command: FromClient) -> _Answer:
         posted = _Posted(starting.dialect)
-        for step in (command, CommitAudio(), EndSession()):
-            posted.asked.put_nowait(step)
         config = replace(starting.config, chosen_detection=None)
         self._reception.sessions.start(starting.session_id, config, posted)
-        return posted.dialect, posted.until_over()
+        return _Answer(posted.dialect, posted.all_of(command, CommitAudio(), EndSession()), _completed)
 
     def _continuing(self, key: str, starting: Starting, command: FromClient) -> _Answer:
         self._continued = {name: posted for name, posted in self._continued.items() if not posted.over}
@@ -143,42 +169,49 @@ class _Posts:
         if posted is None:
             posted = self._continued[name] = _Posted(starting.dialect)
             self._reception.sessions.start(starting.session_id, starting.config, posted)
-        posted.asked.put_nowait(command)
-        if isinstance(command, CommitAudio):
-            return posted.dialect, posted.until_transcribed()
-        return posted.dialect, posted.until_quiet()
+        return _Answer(posted.dialect, posted.answer_to(command), _grown)
 
 
 def literal_post_routes(reception: Reception) -> list[Route]:
     return [Route(LITERAL_PATH, _Posts(reception).answer, methods=["POST"])]
 
 
-async def _respond(request: Request, dialect: OpenAIRealtime, events: AsyncIterator[Event]) -> Response:
+def _grown(event: Event) -> tuple[str, str] | None:
+    return (event.item_id, event.text) if isinstance(event, TranscriptGrew) else None
+
+
+def _completed(event: Event) -> tuple[str, str] | None:
+    return (event.item_id, event.transcript) if isinstance(event, TranscriptCompleted) else None
+
+
+async def _respond(request: Request, answer: _Answer) -> Response:
     if "text/event-stream" in request.headers.get("accept", ""):
-        return StreamingResponse(_server_sent(dialect, events), media_type="text/event-stream")
-    return await _one_delta(events)
+        return StreamingResponse(_server_sent(answer), media_type="text/event-stream")
+    async with aclosing(answer.events):
+        return await _one_delta(answer)
 
 
-async def _server_sent(dialect: OpenAIRealtime, events: AsyncIterator[Event]) -> AsyncIterator[str]:
-    async for event in events:
-        for frame in dialect.encode(event):
-            yield f"data: {frame}\n\n"
+async def _server_sent(answer: _Answer) -> AsyncIterator[str]:
+    async with aclosing(answer.events):
+        async for event in answer.events:
+            for frame in answer.dialect.encode(event):
+                yield f"data: {frame}\n\n"
 
 
-async def _one_delta(events: AsyncIterator[Event]) -> Response:
+async def _one_delta(answer: _Answer) -> Response:
     """All that was said, as the one object that the RFC describes."""
     item_id, text = "", ""
-    async for event in events:
+    async for event in answer.events:
         match event:
-            case TranscriptGrew(item, words):
-                gap = " " if text and item != item_id else ""
-                item_id, text = item, text + gap + words
             case Rejected(problem) if not text:
                 return error_response(400, problem)
             case TranscriptFailed(_, problem):
                 return error_response(500, problem)
             case _:
                 pass
+        if said := answer.said(event):
+            gap = " " if text and said[0] != item_id else ""
+            item_id, text = said[0], text + gap + said[1]
     return JSONResponse(
         {
             "type": "conversation.item.input_audio_transcription.delta",

@@ -1,6 +1,7 @@
 """Errors over HTTP as OpenAI tells them, and the id by which every answer can be asked about."""
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from realtime_asr.runtime.ids import request_id
 from realtime_asr.session.problem import Problem
 
 _HEADER: Final = "x-request-id"
+_LOG: Final = logging.getLogger(__name__)
 
 
 def error_response(status: int, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -28,19 +30,19 @@ def error_response(status: int, problem: Problem, headers: Mapping[str, str] | N
 
 
 class RequestIds:
-    """Names every HTTP request, and tells the name in its response."""
+    """Names every HTTP request, and tells the name in its response; so with handshakes that are refused."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         name = scope.setdefault("state", {})["request_id"] = request_id()
 
         async def send_named(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
                 MutableHeaders(scope=message)[_HEADER] = name
             await send(message)
 
@@ -65,6 +67,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _broke(request: Request, _: Exception) -> Response:
     name = request.state.request_id
+    _LOG.error("request broke", extra={"facts": {"request": name}})
     message = (
         f"The server had an error while processing your request. Tell who runs it the request id {name}."
     )

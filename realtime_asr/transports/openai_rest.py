@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -45,8 +45,8 @@ def rest_routes(reception: Reception) -> list[Route]:
 
 def admit(request: Request, reception: Reception, *, secrets_allowed: bool = False) -> Caller | Response:
     """A client secret opens sessions and nothing else."""
-    if not reception.ready:
-        return answer_before_ready()
+    if denial := denied(request, reception):
+        return denial
     key = credential(request.headers, (), request.query_params, azure=False)
     match reception.doorkeeper.check(key, secrets_allowed=secrets_allowed):
         case Caller() as caller:
@@ -55,9 +55,22 @@ def admit(request: Request, reception: Reception, *, secrets_allowed: bool = Fal
             return error_response(401, problem)
 
 
-def answer_before_ready() -> Response:
+def denied(asking: HTTPConnection, reception: Reception) -> Response | None:
+    """Before who it is matters: is the server there, and may pages from there talk to it?"""
+    if not reception.ready:
+        return not_ready()
+    if not reception.doorkeeper.welcomes(asking.headers.get("origin"), asking.headers.get("host")):
+        return foreign()
+    return None
+
+
+def not_ready() -> Response:
     problem = Problem(None, "The server is not ready yet. Try again in a moment.", kind="server_error")
     return error_response(503, problem, {"Retry-After": "2"})
+
+
+def foreign() -> Response:
+    return error_response(403, Problem("origin_not_allowed", "Pages of this origin may not connect here."))
 
 
 def _refusal(request: Request, reception: Reception) -> Response | None:

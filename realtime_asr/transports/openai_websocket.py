@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -15,7 +14,7 @@ from realtime_asr.session.events import Event, Rejected
 from realtime_asr.session.problem import Problem
 from realtime_asr.transports.literal_post import LITERAL_PATH
 from realtime_asr.transports.openai_errors import error_response
-from realtime_asr.transports.openai_rest import answer_before_ready
+from realtime_asr.transports.openai_rest import denied
 from realtime_asr.transports.reception import Denied, Reception
 
 _UNAUTHORISED, _REFUSED = 3000, 4000
@@ -38,8 +37,9 @@ class WebSocketChannel:
         return self._dialect.decode(message["bytes"] if text is None else text)
 
     async def send(self, event: Event) -> None:
+        frames = self._dialect.encode(event)
         try:
-            for frame in self._dialect.encode(event):
+            for frame in frames:
                 await self._websocket.send_text(frame)
         except (WebSocketDisconnect, RuntimeError) as error:
             # Starlette says RuntimeError once either side has closed.
@@ -57,11 +57,17 @@ def websocket_routes(reception: Reception) -> list[WebSocketRoute]:
         await _realtime(websocket, reception)
 
     paths = ["/v1/realtime", LITERAL_PATH, *_AZURE_PATHS]
-    return [WebSocketRoute(path, realtime) for path in paths]
+    return [*(WebSocketRoute(path, realtime) for path in paths), WebSocketRoute("/{any:path}", _nowhere)]
+
+
+async def _nowhere(websocket: WebSocket) -> None:
+    """Left to itself, Starlette would answer as if something were forbidden here."""
+    problem = Problem(None, f"Invalid URL (GET {websocket.url.path})")
+    await websocket.send_denial_response(error_response(404, problem))
 
 
 async def _realtime(websocket: WebSocket, reception: Reception) -> None:
-    if denial := _denial(websocket, reception):
+    if denial := denied(websocket, reception):
         await websocket.send_denial_response(denial)
         return
     azure = reception.azure and websocket.url.path in _AZURE_PATHS
@@ -86,15 +92,6 @@ async def _realtime(websocket: WebSocket, reception: Reception) -> None:
     if opening.warn_before_expiry:
         limits = replace(limits, warning_seconds=_WARNING_SECONDS)
     await reception.sessions.run(starting.session_id, starting.config, channel, limits)
-
-
-def _denial(websocket: WebSocket, reception: Reception) -> Response | None:
-    """Before the upgrade: what concerns the server, not the session."""
-    if not reception.ready:
-        return answer_before_ready()
-    if not reception.doorkeeper.welcomes(websocket.headers.get("origin"), websocket.headers.get("host")):
-        return error_response(403, Problem("origin_not_allowed", "This origin may not open sessions here."))
-    return None
 
 
 async def _turn_away(websocket: WebSocket, problem: Problem, code: int) -> None:

@@ -62,7 +62,7 @@ class Reception:
     """In Unix seconds."""
     strict: bool = False
     azure: bool = False
-    ready: bool = field(default=False)
+    ready: bool = False
     """The engine is loaded and the server is not about to leave."""
 
     def start(self, shape: Shape, caller: Caller, model: str | None) -> Starting | Problem:

@@ -231,6 +231,17 @@ def test_what_a_client_sent_is_quoted_briefly_and_never_expanded() -> None:
     assert len(told.message) < 200
 
 
+@pytest.mark.parametrize(
+    ("type", "written"), [(None, "null"), (True, "true"), (["a"], '["a"]'), ({"a": 1}, '{"a":1}')]
+)
+def test_what_a_client_sent_is_quoted_as_json(type: object, written: str) -> None:
+    detection = problem(error_of(ga.SessionUpdateFrame, ga_update(turn_detection={"type": type})))
+    reduction = problem(error_of(ga.SessionUpdateFrame, ga_update(noise_reduction={"type": type})))
+
+    assert detection.message.startswith(f"Invalid value: '{written}'. ")
+    assert reduction.message.startswith(f"Invalid value: '{written}'. ")
+
+
 def test_an_unknown_name_is_quoted_briefly() -> None:
     told = problem(error_of(ga.SessionUpdateFrame, ga_update(**{"x" * 1_000: 1})))
 

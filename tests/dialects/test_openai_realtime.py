@@ -142,6 +142,15 @@ def test_an_update_needs_a_session() -> None:
     assert missing == refusal('{"type":"transcription_session.update"}')
 
 
+@pytest.mark.parametrize("session", ["{}", '{"turn_detection":null}', '{"audio":{}}'])
+def test_an_update_that_does_not_say_its_type_is_refused_when_strict(session: str) -> None:
+    missing = Problem(
+        "missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type"
+    )
+
+    assert missing == refusal(f'{{"type":"session.update","session":{session}}}', strict=True)
+
+
 def test_unknown_keys_are_nothing_unless_we_are_strict() -> None:
     commit = {"type": "input_audio_buffer.commit", "foo": 1}
     update = {"type": "session.update", "session": {"type": "transcription", "foo": 1}}
@@ -201,7 +210,9 @@ def test_an_event_without_a_type_is_told_so(frame: str) -> None:
     assert Problem("invalid_event", "The 'type' field is missing.", ref="c-1") == refusal(frame)
 
 
-@pytest.mark.parametrize(("type", "shown"), [('"nope"', "nope"), ("5", "5"), ("{}", "{}"), ("[]", "[]")])
+@pytest.mark.parametrize(
+    ("type", "shown"), [('"nope"', "nope"), ("5", "5"), ("true", "true"), ("{}", "{}"), ('["a"]', '["a"]')]
+)
 def test_an_event_of_unknown_type_is_told_the_known_ones(type: str, shown: str) -> None:
     problem = refusal(f'{{"type":{type},"event_id":"c-1"}}')
 

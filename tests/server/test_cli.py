@@ -111,8 +111,9 @@ def test_help_mentions_every_setting(command: str, capsys: Printed) -> None:
         main([command, "--help"])
 
     told = "".join(capsys.readouterr().out.split())
+    fixed = ["host", "engine", "model"] if command == "demo" else []
     assert leaving.value.code == 0
-    assert [] == [name for name in Settings.model_fields if PREFIX + name.upper() not in told]
+    assert fixed == [name for name in Settings.model_fields if PREFIX + name.upper() not in told]
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["config"], ["serve", "--no-such-flag"]])

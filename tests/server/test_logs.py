@@ -131,7 +131,7 @@ def test_a_session_is_summed_up_when_it_ends(log: io.StringIO) -> None:
     )
 
     last = log.getvalue().splitlines()[-1]
-    assert last.endswith("by=client open_s=2.5 busy_s=0.002 completed=1 failed=1 waiting=1")
+    assert last.endswith("by=client open_s=2.5 busy_s=0.002 completed=1 corrected=0 failed=1 waiting=1")
 
 
 def test_a_session_ends_once_and_is_forgotten(log: io.StringIO) -> None:

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 import trustme
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.serving import Server
@@ -74,6 +74,20 @@ async def test_with_a_certificate_the_server_speaks_tls(tmp_path: Path) -> None:
 
     assert base_url.startswith("https://127.0.0.1:")
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [[("Cookie", "x" * 10_000)], [(f"X-{number}", "") for number in range(200)]]
+)
+async def test_a_handshake_with_too_much_in_its_headers_is_refused(headers: list[tuple[str, str]]) -> None:
+    server = Server(settings())
+    async with server.serving():
+        address = server.base_url.replace("http", "ws", 1) + "/realtime"
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(address, additional_headers=headers, open_timeout=2):
+                pass
+
+    assert 431 == refused.value.response.status_code
 
 
 async def test_a_port_in_use_is_told_in_a_sentence() -> None:

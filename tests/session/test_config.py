@@ -133,13 +133,17 @@ def test_any_name_will_do_where_some_model_answers_to_all() -> None:
 
 
 @pytest.mark.parametrize(
-    "patch", [TranscriptionPatch(language="tlh"), TranscriptionPatch(languages=("en", "tlh"))]
+    ("patch", "setting"),
+    [
+        (TranscriptionPatch(language="tlh"), "language"),
+        (TranscriptionPatch(languages=("en", "tlh")), "languages"),
+    ],
 )
-def test_an_unsupported_language_is_refused(patch: TranscriptionPatch) -> None:
+def test_an_unsupported_language_is_refused(patch: TranscriptionPatch, setting: str) -> None:
     refused = accept(configured(), Patch(transcription=patch), limited(languages=frozenset({"en", "de"})))
 
     message = "Language 'tlh' is not supported by this model. Supported values are: 'de', 'en'."
-    assert Problem("unsupported_language", message, "transcription.language") == refused
+    assert Problem("unsupported_language", message, f"transcription.{setting}") == refused
 
 
 def test_supported_languages_are_accepted() -> None:

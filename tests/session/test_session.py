@@ -306,6 +306,18 @@ def test_cleared_audio_counts_for_no_commit() -> None:
     assert "only has 0.00ms" in only(Rejected, rejected)[0].problem.message
 
 
+def test_half_a_sample_is_cleared_like_the_rest() -> None:
+    def heard_after(*cleared: bytes) -> list[ItemRetrieved]:
+        call = Call(chosen_detection=None)
+        call.hear(*cleared)
+        call.do(ClearAudio())
+        call.hear(loud(10))
+        call.do(CommitAudio())
+        return only(ItemRetrieved, call.do(RetrieveItem("item_1")))
+
+    assert heard_after() == heard_after(b"\x01")
+
+
 # Idleness
 
 

@@ -129,12 +129,12 @@ def test_half_a_surrogate_pair_in_a_message_does_no_harm() -> None:
     assert b"\\ud800" in error_response(400, Problem(None, "Unknown parameter: '\ud800'.")).body
 
 
-async def test_what_is_not_http_passes_untouched() -> None:
+async def test_the_life_of_the_server_passes_untouched() -> None:
     scopes: list[Scope] = []
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         scopes.append(scope)
 
-    await RequestIds(inner)({"type": "websocket"}, None, None)  # type: ignore[arg-type]
+    await RequestIds(inner)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
 
-    assert scopes == [{"type": "websocket"}]
+    assert scopes == [{"type": "lifespan"}]

@@ -58,8 +58,8 @@ def turned_away(client: TestClient, url: str = GA, **how: Any) -> tuple[dict[str
     return json.loads(frame)["error"], closed.value.code, closed.value.reason
 
 
-def denied(client: TestClient, **how: Any) -> WebSocketDenialResponse:
-    with pytest.raises(WebSocketDenialResponse) as denial, client.websocket_connect(GA, **how):
+def denied(client: TestClient, url: str = GA, **how: Any) -> WebSocketDenialResponse:
+    with pytest.raises(WebSocketDenialResponse) as denial, client.websocket_connect(url, **how):
         pass
     return denial.value
 
@@ -78,6 +78,17 @@ def test_a_page_from_elsewhere_is_not_let_in(client: TestClient) -> None:
     response = denied(client, headers={"Origin": "https://evil.example"})
 
     assert (403, "origin_not_allowed") == (response.status_code, response.json()["error"]["code"])
+
+
+@pytest.mark.parametrize("url", ["/v1/realtime/", "/v1/realtime/translations", "/nowhere"])
+def test_an_unknown_address_is_not_found(client: TestClient, url: str) -> None:
+    response = denied(client, url)
+
+    assert (404, f"Invalid URL (GET {url})") == (response.status_code, response.json()["error"]["message"])
+
+
+def test_a_refused_handshake_has_a_name_to_ask_about(client: TestClient) -> None:
+    assert denied(client, "/nowhere").headers["x-request-id"].startswith("req_")
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:3000", "https://app.example.com"])

@@ -15,7 +15,7 @@ from realtime_asr.dialects.openai_shared import AppendFrame
 from realtime_asr.session.problem import Problem, ProblemKind
 from realtime_asr.transports.literal_post import LITERAL_PATH
 from realtime_asr.transports.openai_errors import error_response
-from realtime_asr.transports.openai_rest import answer_before_ready
+from realtime_asr.transports.openai_rest import foreign, not_ready
 from tools.describe.samples import BETA_SETTINGS, CLIENT, GA_SETTINGS, SECRET, SERVER, ids, minted
 from tools.describe.schemas import Json, Schemas
 
@@ -168,7 +168,7 @@ def _client_secrets(operation: str) -> Json:
         ),
         "responses": _responses(
             _json("The secret.", _SCHEMAS[ClientSecret], {**SECRET, "session": minted(Shape.GA)}),
-            400, 401, 413, 500, 503,
+            400, 401, 403, 413, 500, 503,
         ),
     }  # fmt: skip
 
@@ -180,7 +180,13 @@ def _transcription_sessions() -> Json:
         "summary": "The same as OpenAI's beta API had it: flat settings, the secret inside the session.",
         "requestBody": _body(_SCHEMAS[beta.TranscriptionSessionRequest], BETA_SETTINGS),
         "responses": _responses(
-            _json("The session to come.", _SCHEMAS[TranscriptionSession], example), 400, 401, 413, 500, 503
+            _json("The session to come.", _SCHEMAS[TranscriptionSession], example),
+            400,
+            401,
+            403,
+            413,
+            500,
+            503,
         ),
     }
 
@@ -201,7 +207,7 @@ def _literal_post() -> Json:
             "which ends when none came for a minute. Any other post is a session of its own."
         ),
         "requestBody": {**event, "required": True},
-        "responses": _responses(answer, 400, 401, 413, 500, 503),
+        "responses": _responses(answer, 400, 401, 403, 413, 500, 503),
     }
 
 
@@ -219,7 +225,7 @@ def _models() -> Json:
     return {
         "operationId": "listModels",
         "summary": "All names a client may ask for.",
-        "responses": _responses(_json("Sorted by name.", _SCHEMAS[ModelList], example), 401, 500, 503),
+        "responses": _responses(_json("Sorted by name.", _SCHEMAS[ModelList], example), 401, 403, 500, 503),
     }
 
 
@@ -237,7 +243,9 @@ def _model() -> Json:
                 "example": "whisper-1",
             }
         ],
-        "responses": _responses(_json("What it stands for.", _SCHEMAS[Model], _MODEL), 401, 404, 500, 503),
+        "responses": _responses(
+            _json("What it stands for.", _SCHEMAS[Model], _MODEL), 401, 403, 404, 500, 503
+        ),
     }
 
 
@@ -252,14 +260,14 @@ def _health() -> Json:
 
 
 def _readyz() -> Json:
-    not_ready = _json("Not now.", _SCHEMAS[Readiness], {"status": "not ready"}, "retry-after")
+    unready = _json("Not now.", _SCHEMAS[Readiness], {"status": "not ready"}, "retry-after")
     return {
         "operationId": "readyz",
         "summary": "Whether one may send it clients.",
         "security": [],
         "responses": {
             **_responses(_json("One may.", _SCHEMAS[Readiness], {"status": "ready"}), 500),
-            "503": not_ready,
+            "503": unready,
         },
     }
 
@@ -294,6 +302,7 @@ _REFUSALS: Final[Mapping[int, tuple[str, str, Response]]] = {
         "No credential, or one that is not good here.",
         error_response(401, Problem("invalid_api_key", "Incorrect API key provided: ***.")),
     ),
+    403: ("ForeignOrigin", "A browser asks for a page whose origin is not allowed.", foreign()),
     404: (
         "NoSuchModel",
         "Nobody answers to this name.",
@@ -309,7 +318,7 @@ _REFUSALS: Final[Mapping[int, tuple[str, str, Response]]] = {
         "The server, or its engine, failed.",
         error_response(500, Problem(None, "The engine stopped.", kind="server_error")),
     ),
-    503: ("NotReady", "The model is not loaded yet, or the server is about to leave.", answer_before_ready()),
+    503: ("NotReady", "The model is not loaded yet, or the server is about to leave.", not_ready()),
 }
 
 
