@@ -18,5 +18,6 @@ USER listener
 ENV PATH=/opt/realtime-asr/bin:$PATH HF_HOME=/models REALTIME_ASR_HOST=0.0.0.0
 VOLUME /models
 EXPOSE 8000
-HEALTHCHECK --start-period=5m CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz')"]
+# Of this port without TLS: with other settings it needs another.
+HEALTHCHECK --start-period=5m CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=3)"]
 ENTRYPOINT ["realtime-asr", "serve"]

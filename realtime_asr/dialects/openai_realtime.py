@@ -96,7 +96,7 @@ class OpenAIRealtime:
 
     def _command(self, event: dict[str, Any]) -> FromClient:
         ref = _ref(event.get("event_id"))
-        model = _model(event, strict=self._strict)
+        model = _model(event)
         if isinstance(model, Problem):
             return Refuse(replace(model, ref=ref))
         try:
@@ -205,12 +205,12 @@ def _ref(event_id: object) -> str | None:
     return None
 
 
-def _model(event: dict[str, Any], *, strict: bool) -> type[shared.ClientFrame] | Problem:
+def _model(event: dict[str, Any]) -> type[shared.ClientFrame] | Problem:
     if event.get("type") is None:
         return Problem("invalid_event", "The 'type' field is missing.")
     name = str(event["type"])
     if name == ga.UPDATE:
-        return ga.SessionUpdateFrame if strict else _update_model(event.get("session"))
+        return _update_model(event.get("session"))
     if name in _NOT_FOR_TRANSCRIPTION:
         message = f"The event '{name}' is not supported in transcription sessions."
         return Problem("invalid_parameter", message, param="type")

@@ -116,9 +116,12 @@ class Runner:
         try:
             for output in outputs:
                 await self._act(output)
-        except (ConnectionError, TimeoutError):
-            # The client is gone, or reads so slowly that it might as well be.
+        except ConnectionError:
             await self._step(HangUp())
+        except TimeoutError:
+            await self._step(HangUp())
+            with suppress(ConnectionError, TimeoutError):
+                await self._close(1008, "The client does not read what it is sent.")
 
     async def _act(self, output: Output) -> None:
         match output:

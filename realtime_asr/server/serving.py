@@ -103,7 +103,7 @@ class Server(uvicorn.Server):
         """Listening and ready inside the block; the task ends when told to stop. Raises UnusableModel."""
         task = asyncio.create_task(self.serve())
         try:
-            while not self.gateway.reception.ready and not task.done():  # noqa: ASYNC110  uvicorn tells nobody
+            while not ((self.started and self.gateway.reception.ready) or task.done()):  # noqa: ASYNC110  uvicorn tells nobody
                 await asyncio.sleep(0.05)
             if self.unusable is not None:
                 raise self.unusable

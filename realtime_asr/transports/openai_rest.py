@@ -107,7 +107,8 @@ async def _mint(
         return error_response(400, wish)
     config = reception.configure(wish.patch)
     if isinstance(config, Problem):
-        return error_response(400, replace(config, param=_in_body(config.param, wish.shape)))
+        status = 404 if config.code == "model_not_found" else 400
+        return error_response(status, replace(config, param=_in_body(config.param, wish.shape)))
     minted = reception.doorkeeper.mint(caller, wish.session, wish.shape, wish.seconds)
     if isinstance(minted, Problem):
         return error_response(400, minted)

@@ -85,13 +85,18 @@ async def _realtime(websocket: WebSocket, reception: Reception) -> None:
         return
     starting = reception.start(opening.shape, caller, opening.model)
     if isinstance(starting, Problem):
-        await _turn_away(websocket, starting, _REFUSED)
+        await _turn_away(websocket, _at_the_door(starting), _REFUSED)
         return
     channel = WebSocketChannel(websocket, starting.dialect)
     limits = reception.sessions.limits
     if opening.warn_before_expiry:
         limits = replace(limits, warning_seconds=_WARNING_SECONDS)
     await reception.sessions.run(starting.session_id, starting.config, channel, limits)
+
+
+def _at_the_door(problem: Problem) -> Problem:
+    """OpenAI has another name here for a model that does not exist."""
+    return replace(problem, code="invalid_model") if problem.code == "model_not_found" else problem
 
 
 async def _turn_away(websocket: WebSocket, problem: Problem, code: int) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from realtime_asr.audio.timeline import WINDOW, Samples
 from realtime_asr.detectors.energy import EnergyScorer
-from tests.speech import clip
+from tests.speech.clips import clip
 
 
 def window(level: float) -> Samples:

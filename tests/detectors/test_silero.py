@@ -9,7 +9,7 @@ from faster_whisper.vad import get_vad_model
 from realtime_asr.audio.detection import SpeechScorer
 from realtime_asr.audio.timeline import RATE, WINDOW, Samples, samples
 from realtime_asr.detectors.silero import SileroScorer, load_silero
-from tests.speech import clip
+from tests.speech.clips import clip
 
 
 @pytest.fixture(scope="module")

@@ -142,15 +142,6 @@ def test_an_update_needs_a_session() -> None:
     assert missing == refusal('{"type":"transcription_session.update"}')
 
 
-@pytest.mark.parametrize("session", ["{}", '{"turn_detection":null}', '{"audio":{}}'])
-def test_an_update_that_does_not_say_its_type_is_refused_when_strict(session: str) -> None:
-    missing = Problem(
-        "missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type"
-    )
-
-    assert missing == refusal(f'{{"type":"session.update","session":{session}}}', strict=True)
-
-
 def test_unknown_keys_are_nothing_unless_we_are_strict() -> None:
     commit = {"type": "input_audio_buffer.commit", "foo": 1}
     update = {"type": "session.update", "session": {"type": "transcription", "foo": 1}}

@@ -11,7 +11,7 @@ from realtime_asr.audio.timeline import Samples, samples
 from realtime_asr.engines.engine import Engine, TurnStream
 from realtime_asr.transcript.hypothesis import Hypothesis
 from realtime_asr.transcript.request import TurnRequest
-from tests.speech import clip
+from tests.speech.clips import clip
 
 PATIENCE = 60
 """Seconds until a test that waits for an engine gives up."""

@@ -13,7 +13,7 @@ from realtime_asr.engines.engine import Capabilities, EngineError, TurnStream, U
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
 from tests.engines.contract import REQUEST, EngineContract, everything, final_of
 from tests.engines.fakes import BROKEN, REFUSED, FakeModel, tone
-from tests.speech import clip, word_error_rate
+from tests.speech.clips import clip, word_error_rate
 
 HALF = samples(500)
 TAIL = samples(200)

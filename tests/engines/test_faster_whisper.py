@@ -14,7 +14,7 @@ from realtime_asr.engines.engine import EngineError, Job, UnusableModel
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
 from realtime_asr.transcript.hypothesis import Hypothesis, joined
 from realtime_asr.transcript.request import TurnRequest
-from tests.speech import clip, word_error_rate
+from tests.speech.clips import clip, word_error_rate
 
 SENTENCES = ("bridge", "door", "monday", "morning", "window")
 REQUEST = TurnRequest("bundled")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from realtime_asr.dialects.negotiate import Shape
 from tests.dialects.official import assert_official
-from tests.speech import clip, word_error_rate
+from tests.speech.clips import clip, word_error_rate
 
 Event = dict[str, Any]
 

@@ -16,7 +16,7 @@ from realtime_asr.audio.timeline import RATE, Samples
 from realtime_asr.dialects.negotiate import Shape
 from tests.journeys.hearing import Ear
 from tests.journeys.server import Server
-from tests.speech import clip
+from tests.speech.clips import clip
 
 WIRE_RATE: Final = 24_000
 

@@ -11,7 +11,7 @@ from realtime_asr.audio.formats import Encoding
 from tests.journeys.hearing import Event, by_item, short_name, transcripts
 from tests.journeys.server import Server
 from tests.journeys.speaking import calling, g711, pcm16, silence
-from tests.speech import word_error_rate
+from tests.speech.clips import word_error_rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from tests.journeys.hearing import reads
 from tests.journeys.programs import output_of
 from tests.journeys.server import KEY, Server
 from tests.journeys.speaking import WIRE_RATE, pcm16
-from tests.speech import word_error_rate
+from tests.speech.clips import word_error_rate
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 SAID: Final = "Daniel closed the small window because the wind was very strong."

@@ -11,7 +11,7 @@ from realtime_asr.dialects.negotiate import Shape
 from tests.journeys.hearing import assert_reads, assert_told_in_order, by_item, short_name
 from tests.journeys.server import KEY, Server, running
 from tests.journeys.speaking import calling, pcm16, pieces, silence
-from tests.speech import clip
+from tests.speech.clips import clip
 
 PATIENT: Final = {"type": "server_vad", "silence_duration_ms": 2000}
 

@@ -23,7 +23,7 @@ from tests.journeys.hearing import (
 )
 from tests.journeys.server import Server
 from tests.journeys.speaking import WIRE_RATE, live, pcm16, pieces, silence
-from tests.speech import clip, word_error_rate
+from tests.speech.clips import clip, word_error_rate
 
 VAD: Final = {"type": "server_vad", "silence_duration_ms": 500}
 

@@ -476,6 +476,25 @@ async def test_a_client_that_does_not_read_is_hung_up_on(
     assert watcher.errors == []
 
 
+class Slow(Stuck):
+    """Stuck, but for the close."""
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+        self.hang_up()
+
+
+async def test_a_client_that_does_not_read_is_told_why_it_is_hung_up_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_SEND_SECONDS", 0.01)
+    channel = Slow(SPOKEN, until=SpeechStarted)
+
+    await finish(asyncio.create_task(runner(channel).run()))
+
+    assert channel.closed == (1008, "The client does not read what it is sent.")
+
+
 async def test_an_apology_that_nobody_reads_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SEND_SECONDS", 0.01)
     channel = Stuck(until=None)

@@ -141,11 +141,14 @@ APPEND = {"type": "input_audio_buffer.append", "audio": base64.b64encode(speech(
 LITERAL = "/v1/realtime/intent=transcription"
 GA, AZURE = "/v1/realtime/client_secrets", "/openai/v1/realtime/client_secrets"
 BETA = "/v1/realtime/transcription_sessions"
+NO_SUCH_GA = {"session": {"type": "transcription", "audio": {"input": {"transcription": {"model": "no"}}}}}
 HUGE = "x" * (24 * 1024 * 1024 + 1)
 CASES: list[tuple[str, str, int, Json]] = [
     *[("post", path, 200, {"json": {}}) for path in (GA, AZURE, BETA)],
     *[("post", path, 400, {"json": []}) for path in (GA, AZURE, BETA, LITERAL)],
     *[("post", path, 401, {"headers": {}}) for path in (GA, AZURE, BETA, LITERAL)],
+    *[("post", path, 404, {"json": NO_SUCH_GA}) for path in (GA, AZURE)],
+    ("post", BETA, 404, {"json": {"input_audio_transcription": {"model": "no"}}}),
     *[("post", path, 413, {"content": HUGE}) for path in (GA, AZURE, BETA, LITERAL)],
     ("post", LITERAL, 200, {"json": APPEND}),
     ("post", LITERAL, 200, {"json": APPEND, "headers": {"api-key": KEY, "accept": "text/event-stream"}}),

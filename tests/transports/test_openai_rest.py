@@ -73,9 +73,7 @@ def test_no_wishes_mean_the_defaults(client: TestClient, route: str, body: bytes
     [
         (GA, {"expires_after": {"anchor": "created_at", "seconds": 9}}, "integer_below_min_value", "expires_after.seconds"),
         (GA, {"expires_after": 600}, "invalid_type", "expires_after"),
-        (GA, {"session": {"type": "transcription", "audio": {"input": {"transcription": {"model": "no"}}}}}, "model_not_found", None),
         (BETA, {"input_audio_format": "mp3"}, "invalid_value", "input_audio_format"),
-        (BETA, {"input_audio_transcription": {"model": "no"}}, "model_not_found", None),
     ],
 )  # fmt: skip
 def test_a_wish_that_cannot_be_granted_is_refused(
@@ -156,6 +154,17 @@ def test_a_model_tells_who_really_answers_to_its_name(client: TestClient, name: 
 @pytest.mark.parametrize("name", ["nobody", "owner/small"])
 def test_an_unknown_model_is_not_found(client: TestClient, name: str) -> None:
     assert_refused(client.get(f"/v1/models/{name}", headers=BEARER), 404, "model_not_found", "model")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (GA, {"session": {"type": "transcription", "audio": {"input": {"transcription": {"model": "no"}}}}}),
+        (BETA, {"input_audio_transcription": {"model": "no"}}),
+    ],
+)
+def test_no_secret_is_minted_for_an_unknown_model(client: TestClient, path: str, body: Any) -> None:
+    assert_refused(client.post(path, json=body, headers=BEARER), 404, "model_not_found")
 
 
 # Addresses

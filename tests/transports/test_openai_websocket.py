@@ -134,7 +134,7 @@ def test_an_unknown_model_is_refused(client: TestClient) -> None:
     error, code, reason = turned_away(client, f"{GA}&model=nobody")
 
     assert error["message"] == "The model `nobody` does not exist or you do not have access to it."
-    assert (4000, "invalid_request_error.model_not_found") == (code, reason)
+    assert (4000, "invalid_request_error.invalid_model") == (code, reason)
 
 
 def test_a_client_gone_before_it_is_turned_away_does_no_harm(client: TestClient) -> None:

@@ -168,7 +168,7 @@ def _client_secrets(operation: str) -> Json:
         ),
         "responses": _responses(
             _json("The secret.", _SCHEMAS[ClientSecret], {**SECRET, "session": minted(Shape.GA)}),
-            400, 401, 403, 413, 500, 503,
+            400, 401, 403, 404, 413, 500, 503,
         ),
     }  # fmt: skip
 

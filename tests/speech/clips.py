@@ -1,0 +1,42 @@
+"""Real speech for tests: short recordings of a synthetic voice, and what it says in them."""
+
+import json
+import re
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+from realtime_asr.audio.formats import Encoding, decode
+from realtime_asr.audio.timeline import RATE, Samples
+
+FOLDER = Path(__file__).parent
+CLIPS = FOLDER / "clips.json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    text: str
+    samples: Samples
+
+
+def clip(name: str) -> Clip:
+    """By file name without the ending: "bridge", "door", "monday", "morning", "pause", "window"."""
+    text = json.loads(CLIPS.read_text())[f"{name}.wav"]
+    with wave.open(str(FOLDER / f"{name}.wav")) as recording:
+        assert (recording.getnchannels(), recording.getsampwidth(), recording.getframerate()) == (1, 2, RATE)
+        return Clip(text, decode(recording.readframes(recording.getnframes()), Encoding.PCM16))
+
+
+def word_error_rate(said: str, heard: str) -> float:
+    """Words to insert, drop or exchange, as a share of the words said; case and punctuation do not count."""
+    wanted, got = _words(said), _words(heard)
+    row = list(range(len(got) + 1))
+    for i, word in enumerate(wanted, start=1):
+        diagonal, row[0] = row[0], i
+        for j, other in enumerate(got, start=1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
+    return row[-1] / len(wanted)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[\w']+", text.lower())
