@@ -184,6 +184,7 @@ def _transcription_sessions() -> Json:
             400,
             401,
             403,
+            404,
             413,
             500,
             503,
