@@ -350,6 +350,18 @@ def test_a_model_that_cannot_be_used_says_why(changed: dict[str, Any], says: str
         loaded(replace(SETTINGS, **changed))
 
 
+def test_a_model_that_loads_but_does_not_run_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(*_: Any) -> None:
+        raise RuntimeError("Library libcublas.so.12 is not found")
+
+    monkeypatch.setattr(FasterWhisper, "_hear", break_down)
+
+    with pytest.raises(
+        UnusableModel, match=r"loads but does not run: Library libcublas\.so\.12 is not found"
+    ):
+        loaded(SETTINGS)
+
+
 def test_a_hub_out_of_reach_is_named_as_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object, **__: object) -> str:
         raise OSError("Name or service not known\nand more lines of it")

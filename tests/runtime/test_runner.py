@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -213,6 +214,36 @@ async def test_while_the_inbox_is_full_the_client_is_not_read(monkeypatch: pytes
 
     # Three wait in the inbox, the fourth before it.
     assert waiting == 4
+
+
+async def test_of_large_audio_only_one_piece_waits() -> None:
+    """Or a full inbox would hold a gigabyte."""
+    read = 0
+    gate = asyncio.Event()
+
+    class Pouring(MemoryChannel):
+        async def receive(self) -> AppendAudio:
+            nonlocal read
+            read += 1
+            return AppendAudio(bytes(1024 * 1024))
+
+        async def send(self, event: Event) -> None:
+            await super().send(event)
+            await gate.wait()
+
+    channel = Pouring()
+    running = asyncio.create_task(runner(channel).run())
+    await channel.until(lambda: bool(channel.sent))
+    await settled()
+    waiting = read
+
+    channel.hang_up()
+    gate.set()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+    assert waiting == 1
 
 
 async def settled() -> None:

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,6 +13,7 @@ from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.engine import Capabilities, UnusableModel
 from realtime_asr.engines.faster_whisper import FasterWhisper
 from realtime_asr.server.app import Gateway
+from realtime_asr.session.config import Transcription
 from tests.fakes import ScriptedEngine
 from tests.server.house import gateway, settings
 
@@ -92,6 +94,20 @@ async def test_a_model_that_cannot_be_loaded_is_told_and_nobody_is_let_in() -> N
         assert (503, [error]) == (await house.ready(), house.unusable)
 
 
+async def test_an_engine_that_breaks_while_it_starts_is_told_too() -> None:
+    """Or the server would say for ever that it is not ready."""
+
+    class Clumsy(ScriptedEngine):
+        async def start(self) -> None:
+            raise RuntimeError("a library is missing")
+
+    async with opening(Clumsy()) as house:
+        await settled()
+        [error] = house.unusable
+
+    assert "a library is missing" in str(error)
+
+
 async def test_a_server_may_be_told_to_leave_before_it_is_ready() -> None:
     engine = Patient()
 
@@ -128,3 +144,27 @@ def test_the_window_of_finals_follows_the_model_unless_it_is_set(model: str, ask
     assert isinstance(engine, BatchingEngine)
     assert isinstance(engine._model, FasterWhisper)
     assert engine._model._settings.final_window == window
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "beams"), [("bundled", None, 1), ("tiny", None, 5), ("bundled", 3, 3), ("tiny", 3, 3)]
+)
+def test_the_beams_of_finals_follow_the_model_unless_they_are_set(
+    model: str, asked: int | None, beams: int
+) -> None:
+    engine = Gateway(settings(engine="faster_whisper", model=model, beam_size=asked)).engine
+
+    assert isinstance(engine, BatchingEngine)
+    assert isinstance(engine._model, FasterWhisper)
+    assert engine._model._settings.beam_size == beams
+
+
+def test_where_a_model_lies_is_not_told_to_clients(tmp_path: Path) -> None:
+    folder = tmp_path / "whisper-acme"
+    folder.mkdir()
+
+    house = gateway(model=str(folder))
+
+    assert house.sessions.limits.models.default == "whisper-acme"
+    assert house.reception.config.transcription == Transcription("whisper-acme")
+    assert {"whisper-acme"} == set(house.sessions.limits.models.aliases.values())

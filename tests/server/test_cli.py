@@ -102,6 +102,14 @@ def test_settings_that_are_not_are_explained(capsys: Printed) -> None:
     assert (2, True) == (code, "--replay-script" in capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("flag", ["--model=small", "--engine=replay", "--host=0.0.0.0"])
+def test_the_demonstration_takes_no_flag_that_it_would_ignore(flag: str, capsys: Printed) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(["demo", flag])
+
+    assert (2, True) == (leaving.value.code, "unrecognized arguments" in capsys.readouterr().err)
+
+
 # help
 
 

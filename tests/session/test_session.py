@@ -874,3 +874,13 @@ def test_the_rate_at_which_audio_is_sent_changes_nothing() -> None:
 
     assert stories[0] == stories[1]
     assert [SpeechStarted, SpeechStopped, AudioCommitted, ItemAdded] == [type(event) for event in stories[0]]
+
+
+def test_an_engine_hears_a_second_before_the_voice_however_long_the_padding() -> None:
+    call = Call(chosen_detection=ServerVad(prefix_padding_ms=20_000))
+
+    outputs = call.hear(quiet(200), loud(2))
+
+    [started] = only(SpeechStarted, outputs)
+    assert started.at == 0
+    assert 16_000 <= fed(outputs, started.item_id) <= 16_000 + 3 * WINDOW

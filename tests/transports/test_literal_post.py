@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from realtime_asr.engines.replay import Failure, ReplayEngine
 from realtime_asr.session.config import ModelNames
 from realtime_asr.transports import literal_post
 from realtime_asr.transports.literal_post import LITERAL_PATH
-from tests.fakes import silence, speech
+from tests.fakes import ScriptedEngine, final, partial, silence, speech
 from tests.server.house import KEY, closed_house, gateway, open_house
 from tests.transports.posting import gone_halfway
 
@@ -214,6 +215,34 @@ def test_a_commit_answers_for_its_own_item_and_not_for_one_before(monkeypatch: p
         rest = post(client, COMMIT, secret)
 
     assert "good morning all and good night" == f"{first['delta']} {rest['delta']}".strip()
+
+
+def test_a_commit_is_answered_at_once_where_nobody_wants_text() -> None:
+    with open_house(api_keys=KEY) as client:
+        secret = with_secret(client, input_audio_transcription=None, **MANUAL)
+        post(client, append(1.2), secret)
+        answer = post(client, COMMIT, secret)
+
+    assert answer["delta"] == ""
+
+
+def test_posts_that_come_at_once_get_each_its_own_answer() -> None:
+    with open_house(api_keys=KEY) as client, ThreadPoolExecutor() as pool:
+        secret = with_secret(client, **MANUAL)
+        posts = [pool.submit(post, client, event, secret) for event in (append(0.7), append(0.7))]
+        said = [post.result()["delta"] for post in posts] + [post(client, COMMIT, secret)["delta"]]
+
+    assert "good morning all" == "".join(said)
+
+
+def test_the_text_of_a_lone_post_is_the_final_one() -> None:
+    """What was said on the way may have been corrected."""
+    house = gateway()
+    house.sessions.engine = ScriptedEngine(
+        [partial("good mourning to"), partial("good mourning to"), final("good morning")]
+    )
+    with open_house(house) as client:
+        assert post(client, append(1.2))["delta"] == "good morning"
 
 
 def test_a_session_whose_client_stays_away_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
