@@ -35,6 +35,10 @@ class ServerVad:
     def idle_timeout(self) -> int | None:
         return None if self.idle_timeout_ms is None else samples(self.idle_timeout_ms)
 
+    def as_silence(self) -> "ServerVad":
+        """Every kind of detection is a wait for silence in the end; this one is nothing else."""
+        return self
+
 
 Eagerness = Literal["low", "medium", "high", "auto"]
 

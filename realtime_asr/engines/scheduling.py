@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from realtime_asr.audio.timeline import samples
+from realtime_asr.engines.cutting import LONGEST
 
 Turn = TypeVar("Turn")
 
@@ -36,11 +36,4 @@ def choose(turns: Mapping[Turn, Standing], partial_every: int) -> Turn | None:
 
 def _due(standing: Standing, partial_every: int) -> bool:
     # Nothing can interrupt a pass: one over minutes of audio would keep everybody's finals waiting.
-    return (
-        not standing.busy
-        and standing.fed - standing.heard >= partial_every
-        and standing.fed <= _LONGEST_PARTIAL
-    )
-
-
-_LONGEST_PARTIAL: Final = samples(28_000)
+    return not standing.busy and standing.fed - standing.heard >= partial_every and standing.fed <= LONGEST

@@ -20,7 +20,6 @@ from typing import assert_never
 
 from realtime_asr.audio.buffer import AudioBuffer
 from realtime_asr.audio.detection import (
-    SemanticVad,
     ServerVad,
     SpeechBegan,
     SpeechEnded,
@@ -259,15 +258,10 @@ class Session:
     def _hear_window(self, window: Samples) -> None:
         self._scored += WINDOW
         probability = self._scorer.score(window)
-        match self._config.detection:
-            case None:
-                self._hear_manually(probability)
-            case ServerVad() as vad:
-                self._detect(probability, vad)
-            case SemanticVad() as semantic:
-                self._detect(probability, semantic.as_silence())
-            case unknown:
-                assert_never(unknown)
+        if (detection := self._config.detection) is None:
+            self._hear_manually(probability)
+        else:
+            self._detect(probability, detection.as_silence())
         if self._open is not None:
             self._loudness.append((self._scored, float(window @ window)))
             self._split_when_too_long(self._open)
@@ -339,9 +333,8 @@ class Session:
         self._loudness.clear()
         # Without detection the client may commit silence, and retrieve it.
         reach = LONGEST_RECORDING
-        if (vad := self._config.detection) is not None:
-            padding = vad.padding if isinstance(vad, ServerVad) else _MANUAL.padding
-            reach = max(padding, _LEAD) + WINDOW
+        if (detection := self._config.detection) is not None:
+            reach = max(detection.as_silence().padding, _LEAD) + WINDOW
         reach = min(reach, self._limits.kept_audio)
         self._buffer.forget_before(min(max(self._scored - reach, self._floor), self._scored))
 
