@@ -35,7 +35,7 @@ class ServerVad:
     def idle_timeout(self) -> int | None:
         return None if self.idle_timeout_ms is None else samples(self.idle_timeout_ms)
 
-    def as_silence(self) -> "ServerVad":
+    def as_silence(self, *, finished: bool) -> "ServerVad":  # noqa: ARG002  no matter what was said
         """Every kind of detection is a wait for silence in the end; this one is nothing else."""
         return self
 
@@ -45,15 +45,18 @@ Eagerness = Literal["low", "medium", "high", "auto"]
 
 @dataclass(frozen=True, slots=True)
 class SemanticVad:
-    """Turns end when the speaker seems done; here, after a silence as long as eagerness allows."""
+    """Turns end when the speaker seems done: soon after a finished sentence, late within one."""
 
     eagerness: Eagerness = "auto"
 
-    def as_silence(self) -> ServerVad:
-        return ServerVad(silence_duration_ms=_PATIENCE_MS[self.eagerness])
+    def as_silence(self, *, finished: bool) -> ServerVad:
+        patience = _FINISHED_MS if finished else _LONGEST_MS
+        return ServerVad(silence_duration_ms=patience[self.eagerness])
 
 
-_PATIENCE_MS: Final = {"high": 500, "medium": 800, "auto": 800, "low": 1500}
+_FINISHED_MS: Final = {"high": 500, "medium": 800, "auto": 800, "low": 1500}
+_LONGEST_MS: Final = {"high": 2000, "medium": 4000, "auto": 4000, "low": 8000}
+"""OpenAI's documented maximum waits."""
 
 TurnDetection = ServerVad | SemanticVad
 

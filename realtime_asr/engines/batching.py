@@ -1,166 +1,143 @@
 """An engine around a model: it decides which turn is heard next and keeps the workers busy.
 
-All of it happens on the event loop's thread, in plain functions; only the model's passes run in workers.
-Work is given out at the three moments when some can have become due: audio came, a turn was finished, a
-pass ended. So there is no loop to run, nothing polls, and nothing needs a lock.
+All of it happens on the event loop's thread, in plain functions; only the model's passes run in threads of
+their own. Work is given out at the moments when some can have become due: audio came, a turn paused or was
+finished, a pass ended. So there is no loop to run, nothing polls, and nothing needs a lock.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 
-from realtime_asr.audio.buffer import AudioBuffer
-from realtime_asr.audio.timeline import Samples, samples
-from realtime_asr.engines.engine import Capabilities, EngineError, Job, Model
-from realtime_asr.engines.mailbox import Mailbox
-from realtime_asr.engines.scheduling import Standing, choose
-from realtime_asr.transcript.hypothesis import Hypothesis
+from realtime_asr.audio.timeline import samples
+from realtime_asr.engines.account import Account
+from realtime_asr.engines.batched_turn import BatchedTurn, now
+from realtime_asr.engines.engine import Capabilities, EngineError, Model, Text
+from realtime_asr.engines.hearing import Hearing, Pass
+from realtime_asr.engines.scheduling import Load, choose
+from realtime_asr.engines.threads import in_thread
+from realtime_asr.transcript.agreement import PACES
 from realtime_asr.transcript.request import TurnRequest
 
-_TAIL = samples(200)
-"""What a final hears past the last voiced sample: the ends of words are quiet."""
-
-_Pass = asyncio.Future[Sequence[Hypothesis | EngineError]]
+_Outcome = Sequence[Text | EngineError]
 
 
 class BatchingEngine:
-    """Serves many turns with one model. Finals first; partials get the time that is left."""
+    """Serves many turns with one model. Finals first; guesses get the time that is left."""
 
-    def __init__(self, model: Model, *, workers: int = 1, partial_every_seconds: float = 0.5) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        workers: int = 1,
+        partial_every_seconds: float = 0.5,
+        prepares: bool = True,
+        pass_seconds: float = 60.0,
+    ) -> None:
+        """With `prepares`, finals are made ahead in the pauses where turns may end. A pass that takes longer
+        than `pass_seconds` is given up.
+        """
+        self.account = Account()
         self._model = model
         self._workers = workers
-        self._partial_every = samples(1000 * partial_every_seconds)
-        self._pool: ThreadPoolExecutor | None = None
-        self._waiting: dict[_Turn, None] = {}  # a set that keeps its order
-        self._passes: set[_Pass] = set()
+        self._every = samples(1000 * partial_every_seconds)
+        self._prepares = prepares
+        self._pass_seconds = pass_seconds
+        self._load = Load(workers)
+        self._running = False
+        self._turns: dict[BatchedTurn, None] = {}  # a set that keeps its order
+        self._passes: set[asyncio.Future[_Outcome]] = set()
+        self._stuck: set[asyncio.Future[_Outcome]] = set()
+
+    @property
+    def stalled(self) -> bool:
+        """As many passes hang as there are workers: nothing will be transcribed any more."""
+        return len(self._stuck) >= self._workers
 
     @property
     def capabilities(self) -> Capabilities:
         return self._model.capabilities
 
     async def start(self) -> None:
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="transcribe")
-        try:
-            await asyncio.get_running_loop().run_in_executor(pool, self._model.load)
-        except BaseException:
-            pool.shutdown(wait=False)
-            raise
-        self._pool = pool
+        await in_thread(self._model.load)
+        self._running = True
 
     async def stop(self) -> None:
         """Open turns fail. A running pass is waited for, as nothing interrupts it; a final still counts."""
-        pool, self._pool = self._pool, None
-        for turn in tuple(self._waiting):
-            turn.fail(EngineError("The engine was stopped before this turn was transcribed."))
+        self._running = False
+        stopped = EngineError("The engine was stopped before this turn was transcribed.")
+        open_turns = tuple(self._turns)
+        for turn in open_turns:
+            if not turn.awaits_its_final:
+                turn.fail(stopped)
         if self._passes:
-            await asyncio.wait(self._passes)
-        if pool is not None:
-            pool.shutdown()
+            await asyncio.wait(self._passes, timeout=self._pass_seconds)
+        for turn in open_turns:
+            turn.fail(stopped)
 
-    def open(self, request: TurnRequest) -> "_Turn":
-        if self._pool is None:
+    def open(self, request: TurnRequest) -> BatchedTurn:
+        if not self._running:
             raise EngineError("The engine is not running.")
-        turn = _Turn(request, self._give_out_work, self._forget)
-        self._waiting[turn] = None
+        hearing = Hearing(request, self._model.bands)
+        every = round(self._every * PACES[request.delay].stretch)
+        turn = BatchedTurn(hearing, every, self.account, self._give_out_work, prepares=self._prepares)
+        self._turns[turn] = None
         return turn
 
-    def _forget(self, turn: "_Turn") -> None:
-        self._waiting.pop(turn, None)
-
     def _give_out_work(self) -> None:
-        while self._pool is not None and len(self._passes) < self._workers:
-            turn = choose({turn: turn.standing for turn in self._waiting}, self._partial_every)
-            if turn is None:
+        for turn in [turn for turn in self._turns if turn.over]:
+            del self._turns[turn]
+        while self._running and len(self._passes) < self._workers:
+            standings = {turn: turn.standing for turn in self._turns if not turn.over}
+            at = now()
+            self.account.stretch = self._load.stretch(list(standings.values()), at)
+            chosen = choose(standings, at, self.account.stretch)
+            if not chosen:
                 return
-            self._begin_pass(turn, self._pool)
+            self._begin(chosen)
 
-    def _begin_pass(self, turn: "_Turn", pool: ThreadPoolExecutor) -> None:
-        job = turn.next_job()
-        running = asyncio.get_running_loop().run_in_executor(pool, self._model.transcribe, [job])
+    def _begin(self, turns: Sequence[BatchedTurn]) -> None:
+        begun = [(turn, turn.begin()) for turn in turns]
+        running = in_thread(partial(self._model.transcribe, [work.job for _, work in begun]))
         self._passes.add(running)
-        running.add_done_callback(partial(self._end_pass, turn, job))
+        began = now()
+        patience = asyncio.get_running_loop().call_later(self._pass_seconds, self._give_up, running, begun)
+        running.add_done_callback(partial(self._end, begun, began, patience))
 
-    def _end_pass(self, turn: "_Turn", job: Job, ended: _Pass) -> None:
+    def _end(
+        self,
+        begun: Sequence[tuple[BatchedTurn, Pass]],
+        began: float,
+        patience: asyncio.TimerHandle,
+        ended: asyncio.Future[_Outcome],
+    ) -> None:
+        patience.cancel()
+        texts = _texts(ended, len(begun))
+        if ended in self._stuck:
+            self._stuck.discard(ended)
+            return
         self._passes.discard(ended)
-        turn.answer(job, _outcome(ended))
+        at, guess = now(), not begun[0][1].job.thorough
+        self._load.passed(at - began, at, guess=guess)
+        self.account.passed(at - began, guess=guess)
+        for (turn, work), text in zip(begun, texts, strict=True):
+            turn.end(work, text)
+        self._give_out_work()
+
+    def _give_up(self, running: asyncio.Future[_Outcome], begun: Sequence[tuple[BatchedTurn, Pass]]) -> None:
+        """A thread cannot be stopped. It is left alone, and its worker's place given to another."""
+        self._passes.discard(running)
+        self._stuck.add(running)
+        self.account.hung += 1
+        for turn, work in begun:
+            turn.end(work, EngineError("The engine took too long over this turn."))
         self._give_out_work()
 
 
-class _Turn:
-    """The audio of one turn and what came of it. `changed` is called when there may be work to do."""
-
-    def __init__(
-        self, request: TurnRequest, changed: Callable[[], None], ended: Callable[["_Turn"], None]
-    ) -> None:
-        self.standing = Standing(fed=0, heard=0, waiting_since=_now())
-        self._request = request
-        self._audio = AudioBuffer()
-        self._words_end = 0
-        self._mailbox = Mailbox()
-        self._changed = changed
-        self._ended = ended
-
-    def feed(self, samples: Samples) -> None:
-        if self._mailbox.closed:
-            return
-        assert not self.standing.finished, "fed after it was finished"
-        self._audio.append(samples)
-        self.standing = replace(self.standing, fed=self._audio.end)
-        self._changed()
-
-    def finish(self, voiced: int) -> None:
-        if self._mailbox.closed:
-            return
-        self._words_end = min(voiced + _TAIL, self._audio.end) if voiced > 0 else 0
-        if self._words_end == 0:
-            self._mailbox.put(Hypothesis((), final=True))
-            self._end()
-        else:
-            self.standing = replace(self.standing, finished=True, waiting_since=_now())
-            self._changed()
-
-    def abandon(self) -> None:
-        self._mailbox.close()
-        self._end()
-
-    def fail(self, error: EngineError) -> None:
-        self._mailbox.put(error)
-        self._end()
-
-    def hypotheses(self) -> AsyncIterator[Hypothesis]:
-        return self._mailbox.collect()
-
-    def next_job(self) -> Job:
-        final = self.standing.finished
-        end = self._words_end if final else self.standing.fed
-        job = Job(self._audio.slice(0, end), self._request, final)
-        if final:
-            self._end()
-        self.standing = replace(self.standing, heard=end, busy=True, waiting_since=_now())
-        return job
-
-    def answer(self, job: Job, outcome: Hypothesis | EngineError) -> None:
-        self.standing = replace(self.standing, busy=False)
-        # A partial is a favour: when it fails, the final will tell; when it is late, nobody misses it.
-        if job.final or not (self.standing.finished or isinstance(outcome, EngineError)):
-            self._mailbox.put(outcome)
-
-    def _end(self) -> None:
-        """There is nothing more to hear for this turn."""
-        self._audio.forget_before(self._audio.end)
-        self._ended(self)
-
-
-def _outcome(ended: _Pass) -> Hypothesis | EngineError:
+def _texts(ended: asyncio.Future[_Outcome], count: int) -> _Outcome:
     problem = ended.exception()
     if problem is None:
-        return ended.result()[0]
+        return ended.result()
     error = EngineError("The engine failed on this turn.")
     error.__cause__ = problem
-    return error
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    return [error] * count

@@ -1,28 +1,26 @@
-"""Long audio in pieces a Whisper window holds, cut where it is quietest."""
-
-from collections.abc import Iterator
+"""Where to cut long audio: where it is quietest."""
 
 import numpy as np
 
-from realtime_asr.audio.timeline import Samples, samples
+from realtime_asr.audio.timeline import samples
+from realtime_asr.engines.mel import HOP, Frames
 
 LONGEST = samples(28_000)
 """A window is 30 s; Whisper likes some silence at its end."""
 
 _CHOICE = samples(6_000)
-_PAUSE = samples(200)
+_PAUSE = samples(200) // HOP
 
 
-def pieces(audio: Samples) -> Iterator[Samples]:
-    """Joined they are the audio again; none is longer than LONGEST."""
-    while len(audio) > LONGEST:
-        cut = LONGEST - _CHOICE + _quietest(audio[LONGEST - _CHOICE : LONGEST])
-        yield audio[:cut]
-        audio = audio[cut:]
-    yield audio
+def piece(frames: Frames) -> Frames:
+    """All of it, or as much as a window holds: up to the quietest point of the last seconds that fit."""
+    longest, choice = LONGEST // HOP, _CHOICE // HOP
+    if len(frames) <= longest:
+        return frames
+    return frames[: longest - choice + quietest(frames[longest - choice : longest])]
 
 
-def _quietest(stretch: Samples) -> int:
-    """The middle of the pause-long window with the least energy."""
-    energy = np.concatenate(([0.0], np.cumsum(np.square(stretch, dtype=np.float64))))
+def quietest(frames: Frames) -> int:
+    """The middle of the pause-long stretch with the least energy."""
+    energy = np.concatenate(([0.0], np.cumsum(np.sum(10.0 ** frames.astype(np.float64), axis=1))))
     return int(np.argmin(energy[_PAUSE:] - energy[:-_PAUSE])) + _PAUSE // 2

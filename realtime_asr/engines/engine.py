@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from realtime_asr.audio.timeline import Samples
-from realtime_asr.transcript.hypothesis import Hypothesis
+from realtime_asr.engines.mel import Frames
+from realtime_asr.transcript.credibility import Reason
+from realtime_asr.transcript.hypothesis import Hypothesis, Word
 from realtime_asr.transcript.request import TurnRequest
 
 
@@ -29,6 +31,9 @@ class TurnStream(Protocol):
 
     def feed(self, samples: Samples) -> None:
         """Never waits, so feeding cannot deadlock with listening."""
+
+    def prepare(self, voiced: int) -> None:
+        """A pause: the turn may end here, with its words in the first `voiced` samples."""
 
     def finish(self, voiced: int) -> None:
         """No more audio comes; the words lie in the first `voiced` samples."""
@@ -56,21 +61,46 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """One pass over one turn: everything a model needs to know, nothing it must remember."""
+    """One pass over a stretch of one turn: everything a model needs to know, nothing it must remember."""
 
-    audio: Samples
+    frames: Frames
+    """The stretch's log-mel spectrogram; at most 28 seconds of it."""
     request: TurnRequest
-    final: bool
+    thorough: bool = False
+    """The text may become final: worth every effort. Otherwise it is a guess, and quick."""
+    given: tuple[Word, ...] = ()
+    """Words the stretch begins with, believed already: the text goes on after them."""
+    spoken_before: str = ""
+    """What was said right before the stretch."""
+    language: str | None = None
+    """As asked for or found out before."""
+    detailed: bool = False
+    """Times and probabilities of the words are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a model hears in a job's stretch, from its beginning."""
+
+    words: tuple[Word, ...]
+    """With the given ones. Times count from the beginning of the stretch."""
+    language: str | None = None
+    doubt: Reason | None = None
+    """Why this is nothing to believe, or why a thorough pass had to be repeated."""
 
 
 class Model(Protocol):
-    """What a local backend writes: plain, blocking, called from a worker thread."""
+    """What a local backend writes: plain, blocking, called from worker threads."""
 
     @property
     def capabilities(self) -> Capabilities: ...
 
+    @property
+    def bands(self) -> int:
+        """Of the spectrogram it hears. Known once loaded."""
+
     def load(self) -> None:
         """Raises UnusableModel. Leaves the model warm: the first pass costs what every pass does."""
 
-    def transcribe(self, batch: Sequence[Job]) -> Sequence[Hypothesis | EngineError]:
+    def transcribe(self, batch: Sequence[Job]) -> Sequence[Text | EngineError]:
         """As many answers as jobs, in their order."""

@@ -1,43 +1,51 @@
-"""Whisper through CTranslate2, with faster-whisper's loader, features and tokenizer.
+"""Whisper as a `Model`: what is decoded how, what is decoded again, and what is believed.
 
-`WhisperModel.transcribe` is not used: it pads each pass to 30 s, fifteen times the cost of a window that fits
-five seconds of speech, and it encodes twice to detect the language. The passes drive CTranslate2 directly.
+A job goes through four stations. As a `_Task` it is put into tokens; encoded, it is a `_Stretch`; decoded and
+judged, a `_Guess`; and what is believed of that becomes the `Text`.
 """
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, assert_never
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+from typing import Final, Literal
 
-import ctranslate2
 import numpy as np
-from faster_whisper import WhisperModel
-from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.utils import _MODELS as HUB_NAMES
-from huggingface_hub import snapshot_download
 
-from realtime_asr.audio.timeline import RATE, Samples, seconds
-from realtime_asr.engines.cutting import pieces
-from realtime_asr.engines.engine import Capabilities, EngineError, Job, UnusableModel
-from realtime_asr.transcript.credibility import Credible, Evidence, Incredible, judge
-from realtime_asr.transcript.hypothesis import Hypothesis, Word
+from realtime_asr.audio.timeline import samples, seconds
+from realtime_asr.engines.engine import Capabilities, EngineError, Job, Text, UnusableModel
+from realtime_asr.engines.languages import choose_language
+from realtime_asr.engines.mel import HOP
+from realtime_asr.engines.model_folder import model_folder
+from realtime_asr.engines.traits import Traits, read_traits
+from realtime_asr.engines.whisper import (
+    GREEDY,
+    SIZES,
+    Decoded,
+    Encoded,
+    Search,
+    Tokens,
+    Whisper,
+    beams,
+    fitting,
+    parts,
+    sampling,
+)
+from realtime_asr.transcript.credibility import NOTHING_SAID, STUCK, Evidence, Incredible, Reason, judge
+from realtime_asr.transcript.hypothesis import Word, joined
 from realtime_asr.transcript.request import TurnRequest
 
-_FILES = ("config.json", "model.bin", "tokenizer.json", "preprocessor_config.json", "vocabulary.*")
-_NEEDED = ("config.json", "model.bin", "tokenizer.json")
+# Encoder windows, in frames of ten milliseconds.
+_FULL: Final = 3000
+_SHORTEST: Final = 100
+_MARGIN: Final = 50  # of nothing after the audio, so that the last word is heard to end
+_STEP: Final = 25  # windows of few lengths: those of the same length can be passed together
 
-_SHORTEST_WINDOW = 100  # mel frames: a second
-_MARGIN = 50  # mel frames of nothing after the audio, so that the last word is heard to end
+_LADDER: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
+_SAMPLED: Final = 5  # candidates drawn at each temperature
 
-_LADDER = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-_SAMPLED = 5  # candidates drawn at each temperature above zero
-
-# Speech has three to five tokens a second. What writes more than eight is in a loop.
-_TOKENS_PER_SECOND = 8
-_SPARE_TOKENS = 8
-_MOST_TOKENS = 448  # the length of Whisper's table of text positions
-_CONTEXT = 100  # tokens for the prompt and as many for the keywords: half the table stays free for the text
+_CONTEXT: Final = 100
+"""Tokens for what was said before, and as many for keywords: half of what fits stays free for the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +58,52 @@ class FasterWhisperSettings:
     cpu_threads: int = 0
     """Per worker; 0 leaves the choice to CTranslate2."""
     workers: int = 1
-    beam_size: int = 5
-    final_window: Literal["full", "short"] = "full"
-    """Whisper was trained on windows padded to 30 s. A short one is cheaper, where the model bears it."""
+    beam_size: int | None = None
+    """None leaves it to the model's traits, as with the window."""
+    final_window: Literal["full", "short"] | None = None
     download_root: str | None = None
+    false_phrases: frozenset[str] = frozenset()
+    """What the model is known to write when nobody speaks, normalised."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """A job in the model's terms."""
+
+    job: Job
+    window: int
+    told: Tokens
+    """Keywords, prompt and what was said before."""
+    given: Tokens
+    most: int
+    """Tokens that its audio can hold, besides the given ones."""
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Tasks of one shape take the same steps, so they can be passed together."""
+        return self.job.thorough, self.window, len(self.told), len(self.given)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Stretch:
-    """Audio of at most one window, encoded, with what the decoder is told beforehand."""
+    """A task whose audio is encoded."""
 
-    encoded: ctranslate2.StorageView
-    frames: int
-    seconds: float
-    tokenizer: Tokenizer
-    prompt: list[int]
+    task: _Task
+    encoded: Encoded
+    language: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Guess:
-    tokens: list[int]
-    evidence: Evidence
+    stretch: _Stretch
+    tokens: Tokens
+    mean_logprob: float
+    doubt: Reason | None
+
+    @property
+    def is_decided(self) -> bool:
+        """Nothing can be gained by trying again."""
+        return self.doubt is None or self.doubt in NOTHING_SAID
 
 
 class FasterWhisper:
@@ -78,205 +111,212 @@ class FasterWhisper:
 
     def __init__(self, settings: FasterWhisperSettings) -> None:
         self._settings = settings
-        self._whisper: Any = None
-        self._languages: frozenset[str] = frozenset()
+        self._traits = Traits()
 
     @property
     def capabilities(self) -> Capabilities:
         """Known once loaded."""
-        assert self._whisper is not None, "the model is not loaded"
-        return Capabilities(languages=self._languages)
+        return Capabilities(languages=self._whisper.languages)
+
+    @property
+    def bands(self) -> int:
+        return self._whisper.bands
 
     def load(self) -> None:
-        self._whisper = _load(_folder(self._settings), self._settings)
-        self._languages = _languages(self._whisper)
-        silence = np.zeros(RATE, np.float32)
+        folder = model_folder(self._settings.model, SIZES, self._settings.download_root)
+        self._traits = read_traits(folder)
+        device, compute_type = fitting(self._settings.device, self._settings.compute_type)
         try:
-            self._hear(
-                silence, Job(silence, TurnRequest(self._settings.model, logprobs=True), final=True), "en"
+            self._whisper = Whisper(
+                folder, device, compute_type, self._settings.cpu_threads, self._settings.workers
             )
         except (RuntimeError, ValueError) as problem:
-            # Some libraries of a GPU are only missed by the first pass.
+            raise UnusableModel(
+                f"The model '{self._settings.model}' cannot be loaded on device '{device}' with compute type "
+                f"'{compute_type}': {problem}"
+            ) from problem
+        self._warm_up()
+
+    def transcribe(self, batch: Sequence[Job]) -> Sequence[Text | EngineError]:
+        """Jobs that take the same steps are decoded together: four in little more than the time of one."""
+        answers: dict[int, Text | EngineError] = {}
+        alike: defaultdict[tuple[object, ...], dict[int, _Task]] = defaultdict(dict)
+        for place, job in enumerate(batch):
+            answer = self._without_hearing(job)
+            if answer is None:
+                task = self._task(job)
+                alike[task.shape][place] = task
+            else:
+                answers[place] = answer
+        for tasks in alike.values():
+            answers |= zip(tasks, self._answers(list(tasks.values())), strict=True)
+        return [answers[place] for place in range(len(batch))]
+
+    def _warm_up(self) -> None:
+        """Some libraries of a GPU are only missed by the first pass."""
+        silence = np.full((_SHORTEST, self.bands), -10.0, np.float32)
+        request = TurnRequest(self._settings.model)
+        # Words given, as silence has none and aligning is to be tried too.
+        job = Job(silence, request, given=(Word(" a"),), language="en", detailed=True)
+        try:
+            self._hear([self._task(job)])
+            self._hear([self._task(replace(job, thorough=True))])
+        except (RuntimeError, ValueError) as problem:
             raise UnusableModel(
                 f"The model '{self._settings.model}' loads but does not run: {problem}"
             ) from problem
 
-    def transcribe(self, batch: Sequence[Job]) -> Sequence[Hypothesis | EngineError]:
-        return [self._answer(job) for job in batch]
-
-    def _answer(self, job: Job) -> Hypothesis | EngineError:
+    def _without_hearing(self, job: Job) -> Text | EngineError | None:
         language = job.request.language
-        if language is not None and language not in self._languages:
+        if language is not None and language not in self._whisper.languages:
             return EngineError(f"The model does not know the language '{language}'.")
+        return None if len(job.frames) else Text(job.given, job.language)
+
+    def _answers(self, tasks: Sequence[_Task]) -> list[Text | EngineError]:
+        """To tasks of one shape. Where they fail together, each may still succeed on its own."""
         try:
-            return self._transcribe(job)
-        except (RuntimeError, ValueError) as problem:  # what CTranslate2 raises
+            return [*self._hear(tasks)]
+        except (RuntimeError, ValueError) as problem:
+            if len(tasks) > 1:
+                return [answer for task in tasks for answer in self._answers([task])]
             error = EngineError("The model failed on this turn.")
             error.__cause__ = problem
-            return error
+            return [error]
 
-    def _transcribe(self, job: Job) -> Hypothesis:
-        words: list[Word] = []
-        language = job.request.language
-        for piece in pieces(job.audio):
-            heard, language = self._hear(piece, job, language)
-            words += heard
-        return Hypothesis(tuple(words), final=job.final, language=language)
+    def _hear(self, tasks: Sequence[_Task]) -> list[Text]:
+        encoded = self._whisper.encode([task.job.frames for task in tasks], tasks[0].window)
+        stretches = self._stretches(tasks, encoded)
+        guesses = self._guesses(stretches, encoded, self._search if tasks[0].job.thorough else GREEDY)
+        return [self._text(guess) for guess in guesses]
 
-    def _hear(self, audio: Samples, job: Job, language: str | None) -> tuple[list[Word], str | None]:
-        features = self._features(audio, full=job.final and self._settings.final_window == "full")
-        encoded = self._whisper.encode(features)
-        if language is None and self._whisper.model.is_multilingual:
-            language = self._detect(encoded, job.request.languages)
-        tokenizer = Tokenizer(
-            self._whisper.hf_tokenizer, self._whisper.model.is_multilingual, "transcribe", language
+    # What the decoder is told
+
+    def _task(self, job: Job) -> _Task:
+        full = job.thorough and (self._settings.final_window or self._traits.final_window) == "full"
+        given = self._whisper.tokens(joined(job.given))
+        most = round(_seconds(job) * self._traits.tokens_per_second) + self._traits.spare_tokens
+        return _Task(
+            job,
+            window=_FULL if full else _window(len(job.frames)),
+            told=self._told(job),
+            given=given,
+            most=max(most - len(given), 1),
         )
-        prompt = self._prompt(tokenizer, job.request)
-        stretch = _Stretch(encoded, features.shape[1], seconds(len(audio)), tokenizer, prompt)
-        tokens = self._final(stretch) if job.final else self._partial(stretch)
-        return self._words(tokens, stretch, logprobs=job.request.logprobs), language
 
-    def _features(self, audio: Samples, *, full: bool) -> Samples:
-        extractor = self._whisper.feature_extractor
-        frames = extractor.nb_max_frames
-        if not full:
-            frames = min(max(len(audio) // extractor.hop_length + _MARGIN, _SHORTEST_WINDOW), frames)
-        mel = extractor(audio)[:, :frames]
-        padded: Samples = np.pad(mel, ((0, 0), (0, frames - mel.shape[1])))
-        return padded
+    def _told(self, job: Job) -> Tokens:
+        """Of too many keywords the first, of a long text the last: what counts most."""
+        keywords = ", ".join(job.request.keywords)
+        before = " ".join(filter(None, [(job.request.prompt or "").strip(), job.spoken_before.strip()]))
+        tokens = self._whisper.tokens
+        return (tokens(f" {keywords}")[:_CONTEXT] if keywords else []) + (
+            tokens(f" {before}")[-_CONTEXT:] if before else []
+        )
 
-    def _detect(self, encoded: ctranslate2.StorageView, candidates: Sequence[str]) -> str:
-        ranked: list[str] = [mark[2:-2] for mark, _ in self._whisper.model.detect_language(encoded)[0]]
-        return next((language for language in ranked if language in candidates), ranked[0])
+    def _stretches(self, tasks: Sequence[_Task], encoded: Encoded) -> list[_Stretch]:
+        languages = self._languages(tasks, encoded)
+        return list(map(_Stretch, tasks, parts(encoded, len(tasks)), languages))
 
-    def _prompt(self, tokenizer: Tokenizer, request: TurnRequest) -> list[int]:
-        context: list[int] = []
-        if request.keywords:
-            context += tokenizer.encode(" " + ", ".join(request.keywords))[:_CONTEXT]
-        if request.prompt:
-            context += tokenizer.encode(" " + request.prompt.strip())[-_CONTEXT:]
-        prompt: list[int] = self._whisper.get_prompt(tokenizer, context, without_timestamps=True)
-        return prompt
+    def _languages(self, tasks: Sequence[_Task], encoded: Encoded) -> list[str | None]:
+        known = [task.job.language for task in tasks]
+        if None not in known or not self._whisper.is_multilingual:
+            return known
+        requests = [task.job.request for task in tasks]
+        return [
+            language or choose_language(likelihoods, request.languages, request.language_before)
+            for language, request, likelihoods in zip(
+                known, requests, self._whisper.likelihoods(encoded), strict=True
+            )
+        ]
 
-    def _partial(self, stretch: _Stretch) -> list[int]:
-        """Quick and bounded; better nothing than what nobody said."""
-        most = round(stretch.seconds * _TOKENS_PER_SECOND) + _SPARE_TOKENS
-        # New tokens get half of max_length, or what the prompt leaves of it, whichever is less.
-        length = min(max(2 * most, len(stretch.prompt) + most), _MOST_TOKENS)
-        guess = self._guess(stretch, beam_size=1, max_length=length)
-        return guess.tokens if judge(guess.evidence) == Credible() else []
+    # What is believed
 
-    def _final(self, stretch: _Stretch) -> list[int]:
-        """Tries ever more daring temperatures until the text is credible; else takes the least bad of all."""
-        rejected: list[tuple[bool, float, list[int]]] = []
+    @property
+    def _search(self) -> Search:
+        return beams(self._settings.beam_size or self._traits.beam_size)
+
+    def _guesses(self, stretches: Sequence[_Stretch], encoded: Encoded, search: Search) -> list[_Guess]:
+        prompts = [self._start(stretch) + stretch.task.given for stretch in stretches]
+        most = max(stretch.task.most for stretch in stretches)
+        decoded = self._whisper.decode(encoded, prompts, most, search)
+        return list(map(self._judged, stretches, decoded))
+
+    def _judged(self, stretch: _Stretch, decoded: Decoded) -> _Guess:
+        evidence = Evidence(
+            self._whisper.text(decoded.tokens),
+            _seconds(stretch.task.job),
+            decoded.mean_logprob,
+            decoded.no_speech_probability,
+            prompt=self._whisper.text(stretch.task.told),
+            false_phrases=self._settings.false_phrases,
+            no_speech=self._traits.no_speech,
+        )
+        verdict = judge(evidence)
+        doubt = verdict.reason if isinstance(verdict, Incredible) else None
+        return _Guess(stretch, decoded.tokens, decoded.mean_logprob, doubt)
+
+    def _text(self, first: _Guess) -> Text:
+        task = first.stretch.task
+        best = self._best(first) if task.job.thorough else first
+        tokens = task.given if best.doubt in NOTHING_SAID else best.tokens
+        return Text(self._words(tokens, best.stretch), best.stretch.language, first.doubt)
+
+    def _best(self, first: _Guess) -> _Guess:
+        """The first one that is decided, or else the least bad of all."""
+        guesses = [first]
+        others = self._others(first)
+        while not guesses[-1].is_decided:
+            another = next(others, None)
+            if another is None:
+                return max(guesses, key=lambda guess: (guess.doubt not in STUCK, guess.mean_logprob))
+            guesses.append(another)
+        return guesses[-1]
+
+    def _others(self, first: _Guess) -> Iterator[_Guess]:
+        """Without a prompt that was echoed, on the full window, then with ever more daring temperatures."""
+        stretch = first.stretch
+        if first.doubt == "prompt_echo":
+            stretch = replace(stretch, task=replace(stretch.task, told=[]))
+            yield self._guess(stretch, self._search)
+        if stretch.task.window < _FULL:
+            encoded = self._whisper.encode([stretch.task.job.frames], _FULL)
+            stretch = replace(stretch, task=replace(stretch.task, window=_FULL), encoded=encoded)
+            yield self._guess(stretch, self._search)
         for temperature in _LADDER:
-            guess = self._guess(stretch, **self._search(temperature))
-            match judge(guess.evidence):
-                case Credible():
-                    return guess.tokens
-                case Incredible("no_speech"):
-                    return []
-                case Incredible(reason):
-                    rejected.append((reason != "repetition", guess.evidence.mean_logprob, guess.tokens))
-                case impossible:
-                    assert_never(impossible)
-        return max(rejected)[-1]
+            yield self._guess(stretch, sampling(temperature, _SAMPLED))
 
-    def _search(self, temperature: float) -> dict[str, Any]:
-        if temperature == 0:
-            return {"beam_size": self._settings.beam_size}
-        return {
-            "beam_size": 1,
-            "num_hypotheses": _SAMPLED,
-            "sampling_topk": 0,
-            "sampling_temperature": temperature,
-        }
+    def _guess(self, stretch: _Stretch, search: Search) -> _Guess:
+        (guess,) = self._guesses([stretch], stretch.encoded, search)
+        return guess
 
-    def _guess(self, stretch: _Stretch, **search: Any) -> _Guess:
-        result = self._whisper.model.generate(
-            stretch.encoded, [stretch.prompt], return_scores=True, return_no_speech_prob=True, **search
-        )[0]
-        tokens = [token for token in result.sequences_ids[0] if token < stretch.tokenizer.eot]
-        # The score is the mean over the tokens; Whisper's thresholds count the end of the text as one more.
-        mean = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        text = stretch.tokenizer.decode(tokens)
-        return _Guess(tokens, Evidence(text, stretch.seconds, mean, result.no_speech_prob))
-
-    def _words(self, tokens: list[int], stretch: _Stretch, *, logprobs: bool) -> list[Word]:
+    def _words(self, tokens: Tokens, stretch: _Stretch) -> tuple[Word, ...]:
         if not tokens:
-            return []
-        texts, parts = stretch.tokenizer.split_to_word_tokens(tokens)
-        if not logprobs:
-            return [Word(text) for text in texts]
-        left = iter(self._logprobs(tokens, stretch))
-        return [Word(text, sum(next(left) for _ in part)) for text, part in zip(texts, parts, strict=True)]
-
-    def _logprobs(self, tokens: list[int], stretch: _Stretch) -> list[float]:
-        """Of each token, given those before it.
-
-        Generating returns them for greedy search only; aligning does for any text, in one parallel pass.
-        """
-        before_text = stretch.prompt[:-1]  # align adds the last token, <|notimestamps|>, itself
-        aligned = self._whisper.model.align(stretch.encoded, before_text, [tokens], [stretch.frames])[0]
-        return [math.log(max(probability, 1e-10)) for probability in aligned.text_token_probs]
-
-
-def _folder(settings: FasterWhisperSettings) -> str:
-    name = settings.model
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        missing = [file for file in _NEEDED if not (folder / file).is_file()]
-        if missing:
-            lacks = " and ".join(missing)
-            raise UnusableModel(f"The folder '{name}' holds no model converted for CTranslate2: no {lacks}.")
-        return str(folder)
-    if name.startswith(("/", ".", "~")):
-        raise UnusableModel(f"The model folder '{name}' does not exist.")
-    if name not in HUB_NAMES and name.count("/") != 1:
-        raise UnusableModel(
-            f"There is no model '{name}'. Name a folder, 'owner/name' on the Hugging Face Hub, "
-            f"or one of {', '.join(HUB_NAMES)}."
+            return ()
+        job = stretch.task.job
+        texts, lengths = zip(*self._whisper.words(tokens, stretch.language), strict=True)
+        if not job.detailed:
+            return tuple(map(Word, texts))
+        times, logprobs = self._aligned(tokens, stretch)
+        bounds = pairwise(accumulate(lengths, initial=0))
+        return tuple(
+            Word(text, sum(logprobs[first:after]), times[first], times[after])
+            for text, (first, after) in zip(texts, bounds, strict=True)
         )
-    return _download(HUB_NAMES.get(name, name), settings.download_root)
+
+    def _aligned(self, tokens: Tokens, stretch: _Stretch) -> tuple[list[int], list[float]]:
+        task = stretch.task
+        begun, logprobs = self._whisper.align(stretch.encoded, task.window, self._start(stretch), tokens)
+        end, early = len(task.job.frames) * HOP, samples(1_000 * self._traits.words_early)
+        # All that comes before the second token is the first one's, so that is not early.
+        return [begun[0], *(min(time + early, end) for time in begun[1:])], logprobs
+
+    def _start(self, stretch: _Stretch) -> Tokens:
+        return self._whisper.start(stretch.task.told, stretch.language)
 
 
-def _download(repository: str, root: str | None) -> str:
-    # Not faster-whisper's own download_model: it hides the progress.
-    try:
-        return snapshot_download(repository, allow_patterns=list(_FILES), cache_dir=root)
-    except (OSError, ValueError) as problem:
-        reason = str(problem).partition("\n")[0]
-        raise UnusableModel(
-            f"The model '{repository}' is not on this machine, and fetching it from the Hugging Face Hub "
-            f"failed: {reason}"
-        ) from problem
+def _window(frames: int) -> int:
+    """The shortest that holds so many frames and the margin."""
+    return min(max(-(-(frames + _MARGIN) // _STEP) * _STEP, _SHORTEST), _FULL)
 
 
-def _load(folder: str, settings: FasterWhisperSettings) -> Any:
-    device, compute_type = settings.device, settings.compute_type
-    if device == "auto":
-        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-    if compute_type == "default":
-        compute_type = "float16" if device == "cuda" else "int8"
-    try:
-        return WhisperModel(
-            folder,
-            device=device,
-            compute_type=compute_type,
-            cpu_threads=settings.cpu_threads,
-            num_workers=settings.workers,
-        )
-    except (RuntimeError, ValueError) as problem:
-        raise UnusableModel(
-            f"The model '{settings.model}' cannot be loaded on device '{device}' with compute type "
-            f"'{compute_type}': {problem}"
-        ) from problem
-
-
-def _languages(whisper: Any) -> frozenset[str]:
-    known = whisper.hf_tokenizer.token_to_id
-    return frozenset(
-        language
-        for language in whisper.supported_languages
-        if language == "en" or known(f"<|{language}|>") is not None
-    )
+def _seconds(job: Job) -> float:
+    return seconds(len(job.frames) * HOP)

@@ -51,15 +51,18 @@ class _Turn:
         spoken = min(int(seconds(self._fed) * self._words_per_second), len(self._words))
         if spoken > self._shown:
             self._shown = spoken
-            self._mailbox.put(Hypothesis(self._words[:spoken]))
+            self._mailbox.put(Hypothesis(self._words[:spoken], heard=self._fed))
+
+    def prepare(self, voiced: int) -> None:
+        """The script is ready as it is."""
 
     def finish(self, voiced: int) -> None:
         if voiced <= 0:
-            self._mailbox.put(Hypothesis((), final=True))
+            self._mailbox.put(Hypothesis((), final=True, heard=self._fed))
         elif isinstance(self._line, Failure):
             self._mailbox.put(EngineError(self._line.message))
         else:
-            self._mailbox.put(Hypothesis(self._words, final=True))
+            self._mailbox.put(Hypothesis(self._words, final=True, heard=self._fed))
 
     def abandon(self) -> None:
         self._mailbox.close()

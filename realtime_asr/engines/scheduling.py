@@ -1,39 +1,130 @@
-"""Which turn gets the next pass."""
+"""Which turns get the next pass, and how often turns are listened to while they grow."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from enum import Enum, auto
+from itertools import takewhile
+from typing import Final, TypeVar
 
-from realtime_asr.engines.cutting import LONGEST
+from realtime_asr.audio.timeline import samples, seconds
 
 Turn = TypeVar("Turn")
+
+_TOGETHER: Final = 4
+_TOGETHER_AUDIO: Final = samples(40_000)
+_ALIKE: Final = 1.25
+"""Passes together take as long as the longest of them."""
+_STALE: Final = 3.0
+"""Seconds after which a guess goes before a preparation."""
+_BUSY: Final = 1.5
+"""Cadence stretched so far means that there is no time for work which may be in vain."""
+
+
+class Phase(Enum):
+    GROWING = auto()
+    PAUSING = auto()
+    """It may be over: its final can be prepared."""
+    FINISHED = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where one open turn stands: audio in samples, moments on whatever clock the engine keeps."""
+    """Where one open turn stands. Audio is in samples, moments are on whatever clock the engine keeps."""
 
-    fed: int
-    """How much audio it has."""
-    heard: int
-    """How much of it the newest pass was given."""
+    new: int
+    """Audio that no pass has heard yet."""
+    stretch: int
+    """Audio its next pass hears."""
+    every: int
+    """New audio that makes a guess worthwhile, when there is time."""
     waiting_since: float
-    """When it was finished; before that, when its newest pass began or the turn was opened."""
-    finished: bool = False
+    """When its last pass began, while it grows; else when it paused or was finished."""
+    phase: Phase = Phase.GROWING
     busy: bool = False
-    """A pass for a partial is running."""
+    """A pass over it is running, and not one in vain."""
+    preface: str = ""
+    """What its final begins with. Only those with the same can be made together."""
 
 
-def choose(turns: Mapping[Turn, Standing], partial_every: int) -> Turn | None:
-    """Finals in the order they were asked for; then the partial whose last pass is longest ago.
+def choose(turns: Mapping[Turn, Standing], now: float, stretch: float) -> Sequence[Turn]:
+    """Those that the next pass is for; more than one only where passing them together is quicker.
 
-    A final does not wait for its own turn's running partial: that one's answer will come too late to matter.
+    Finals come first, in the order they were asked for: all have the same time left. Then turns that pause,
+    then the guess that is most out of date, which a pause cannot put off for long.
     """
-    finals = [turn for turn, standing in turns.items() if standing.finished]
-    candidates = finals or [turn for turn, standing in turns.items() if _due(standing, partial_every)]
-    return min(candidates, key=lambda turn: turns[turn].waiting_since, default=None)
+    finals = _waiting(Phase.FINISHED, turns)
+    pauses = _waiting(Phase.PAUSING, turns)
+    guesses = [turn for turn in _waiting(Phase.GROWING, turns) if _due(turns[turn], stretch)]
+    if finals:
+        return _alike(finals, turns)
+    stale = bool(guesses) and now - turns[guesses[0]].waiting_since >= _STALE
+    if pauses and stretch < _BUSY and not stale:
+        return pauses[:1]
+    return guesses[:1]
 
 
-def _due(standing: Standing, partial_every: int) -> bool:
-    # Nothing can interrupt a pass: one over minutes of audio would keep everybody's finals waiting.
-    return not standing.busy and standing.fed - standing.heard >= partial_every and standing.fed <= LONGEST
+def _waiting(phase: Phase, turns: Mapping[Turn, Standing]) -> list[Turn]:
+    """Who came first goes first."""
+    waiting = (turn for turn, standing in turns.items() if standing.phase is phase and not standing.busy)
+    return sorted(waiting, key=lambda turn: turns[turn].waiting_since)
+
+
+def _due(standing: Standing, stretch: float) -> bool:
+    return standing.new >= standing.every * stretch
+
+
+def _alike(finals: Sequence[Turn], turns: Mapping[Turn, Standing]) -> Sequence[Turn]:
+    """The first, with those right after it that are like it: nobody is overtaken.
+
+    That finals wait at all means that every worker was busy, so less work for all of them is worth more than
+    the little that the first one loses: a decoder takes four texts in little more than the time of one.
+    """
+    first = turns[finals[0]]
+    most = int(_TOGETHER_AUDIO // max(first.stretch * _ALIKE, 1))
+    alike = takewhile(lambda turn: _is_like(first, turns[turn]), finals)
+    return list(alike)[: max(min(_TOGETHER, most), 1)]
+
+
+def _is_like(one: Standing, other: Standing) -> bool:
+    shorter, longer = sorted((one.stretch, other.stretch))
+    return one.preface == other.preface and longer <= shorter * _ALIKE
+
+
+class Load:
+    """How busy the workers are, judged by how long passes take."""
+
+    _FULL: Final = 0.8
+    """The share of the workers' time that is planned for: finals come when they come."""
+    _MEMORY: Final = 5.0
+    """Seconds after which what was done counts a third."""
+    _NEWEST: Final = 0.2
+    """What the newest guess counts in their average."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._guess_seconds = 0.0
+        self._finals_seconds = 0.0
+        """Spent lately, on all that is no guess."""
+        self._looked = 0.0
+
+    def passed(self, took: float, now: float, *, guess: bool) -> None:
+        """A pass took so many seconds of a worker."""
+        if guess:
+            known = self._guess_seconds or took
+            self._guess_seconds = known + self._NEWEST * (took - known)
+        else:
+            self._forget(now)
+            self._finals_seconds += took
+
+    def stretch(self, turns: Sequence[Standing], now: float) -> float:
+        """By how much the time between guesses must grow so that finals find workers with nothing to do."""
+        self._forget(now)
+        growing = [standing for standing in turns if standing.phase is Phase.GROWING]
+        wanted = sum(self._guess_seconds / seconds(standing.every) for standing in growing)
+        left = self._workers * self._FULL - self._finals_seconds / self._MEMORY
+        return max(1.0, wanted / max(left, 0.1 * self._workers))
+
+    def _forget(self, now: float) -> None:
+        self._finals_seconds *= math.exp((self._looked - now) / self._MEMORY)
+        self._looked = now

@@ -1,17 +1,50 @@
 """Can this text be what was said? The known ways a speech model makes things up, each by name."""
 
+import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from difflib import SequenceMatcher
+from typing import Final, Literal
+
+from realtime_asr.transcript.hypothesis import Word
 
 # Whisper's own thresholds.
 _COMPRESSION = 2.4
 _MEAN_LOGPROB = -1.0
-_NO_SPEECH = 0.6
 
 # Nobody is understood at more than about seven words a second; a few words in a clipped moment may be real.
 _WORDS_PER_SECOND = 10
 _WORDS_AT_ONCE = 4
+
+# Compression overlooks a loop that is short, or that follows enough good text. People say "no" five times,
+# and spell seven equal digits; a phrase of several words they say three times at most.
+_LOOP_ROUNDS = 4
+_LOOP_WORDS = 8
+_LONGEST_ROUND = 12
+
+# As many words as no name or keyword has, and hardly a word besides: in a real sentence the jargon of the
+# prompt is the smaller part.
+_ECHOED_WORDS = 6
+_ECHOED_SHARE = 0.8
+
+# A phrase that the model also writes when nobody speaks needs better evidence than others: one sign of no
+# speech is enough, half as strong as Whisper's thresholds, or a pace at which nobody says it.
+_WEAK_LOGPROB = -0.5
+_WEAK_NO_SPEECH = 0.3
+_SLOWEST_SECONDS_PER_WORD = 4
+_PLAUSIBLE_WORDS_PER_SECOND = 6
+
+
+@dataclass(frozen=True, slots=True)
+class NoSpeech:
+    """What tells that nobody spoke: a probability above the one, and a text no surer than the other.
+
+    Whisper's own thresholds. A model trained elsewhere has figures of its own, to be measured.
+    """
+
+    probability: float = 0.6
+    mean_logprob: float = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +55,19 @@ class Evidence:
     seconds: float
     mean_logprob: float
     no_speech_probability: float
+    prompt: str = ""
+    """All the text the decoder was given: prompt, keywords and context."""
+    false_phrases: frozenset[str] = frozenset()
+    """What this model is known to write when nobody speaks, normalised."""
+    no_speech: NoSpeech = NoSpeech()
 
 
-Reason = Literal["no_speech", "repetition", "too_fast", "unlikely"]
+Reason = Literal["no_speech", "false_phrase", "prompt_echo", "repetition", "loop", "too_fast", "unlikely"]
+
+NOTHING_SAID: Final[frozenset[Reason]] = frozenset({"no_speech", "false_phrase"})
+"""No text is the right one then. The others ask to decode again: `prompt_echo` without the prompt."""
+STUCK: Final[frozenset[Reason]] = frozenset({"prompt_echo", "repetition", "loop"})
+"""Not worth showing even where nothing better was found, unless all that was found is so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +85,90 @@ Verdict = Credible | Incredible
 
 def judge(evidence: Evidence) -> Verdict:
     """The gravest reason wins: where nobody spoke, it does not matter how the text reads."""
-    unlikely = evidence.mean_logprob < _MEAN_LOGPROB
-    if unlikely and evidence.no_speech_probability > _NO_SPEECH:
-        return Incredible("no_speech")
-    if _compression(evidence.text) > _COMPRESSION:
-        return Incredible("repetition")
-    if len(evidence.text.split()) > _WORDS_AT_ONCE + _WORDS_PER_SECOND * evidence.seconds:
-        return Incredible("too_fast")
-    return Incredible("unlikely") if unlikely else Credible()
+    shown = (reason for reason, is_shown in _GRAVEST_FIRST if is_shown(evidence))
+    reason = next(shown, None)
+    return Credible() if reason is None else Incredible(reason)
 
 
-def _compression(text: str) -> float:
-    """How much shorter a text gets by naming its repetitions."""
-    plain = text.encode()
-    return len(plain) / len(zlib.compress(plain))
+def normalised(text: str) -> str:
+    """What phrases are compared by: the words alone, without case and the marks around them."""
+    return " ".join(key for word in text.split() if (key := Word(word).key))
+
+
+def _nobody_spoke(evidence: Evidence) -> bool:
+    limits = evidence.no_speech
+    return evidence.no_speech_probability > limits.probability and evidence.mean_logprob < limits.mean_logprob
+
+
+def _is_false_phrase(evidence: Evidence) -> bool:
+    return _is_weak(evidence) and _is_made_of(evidence.false_phrases, normalised(evidence.text).split())
+
+
+def _is_weak(evidence: Evidence) -> bool:
+    words, seconds = len(_units(evidence.text)), evidence.seconds
+    return (
+        evidence.no_speech_probability > _WEAK_NO_SPEECH
+        or evidence.mean_logprob < max(_WEAK_LOGPROB, evidence.no_speech.mean_logprob)
+        or not seconds / _SLOWEST_SECONDS_PER_WORD <= words <= seconds * _PLAUSIBLE_WORDS_PER_SECOND
+    )
+
+
+def _is_made_of(phrases: frozenset[str], words: list[str]) -> bool:
+    """One phrase after another, and nothing else."""
+    ends = {0}
+    for end in range(1, len(words) + 1):
+        if any(" ".join(words[start:end]) in phrases for start in ends):
+            ends.add(end)
+    return len(words) > 0 and len(words) in ends
+
+
+def _echoes_prompt(evidence: Evidence) -> bool:
+    words, prompt = _units(evidence.text), _units(evidence.prompt)
+    echoed = SequenceMatcher(None, words, prompt, autojunk=False).find_longest_match().size
+    return echoed >= max(_ECHOED_WORDS, _ECHOED_SHARE * len(words))
+
+
+def _repeats_itself(evidence: Evidence) -> bool:
+    """How much shorter does the text get by naming its repetitions?"""
+    plain = evidence.text.encode()
+    return len(plain) / len(zlib.compress(plain)) > _COMPRESSION
+
+
+def _ends_in_a_loop(evidence: Evidence) -> bool:
+    words = _units(evidence.text)
+    return any(_goes_round(words, length) for length in range(1, _LONGEST_ROUND + 1))
+
+
+def _goes_round(words: list[str], length: int) -> bool:
+    """The last round may be cut short, as by the limit of tokens: any point of the circle is a start."""
+    looped = max(_LOOP_ROUNDS * length, _LOOP_WORDS)
+    tail = words[-looped:]
+    return len(tail) == looped and tail[length:] == tail[:-length]
+
+
+def _is_too_fast(evidence: Evidence) -> bool:
+    return len(evidence.text.split()) > _WORDS_AT_ONCE + _WORDS_PER_SECOND * evidence.seconds
+
+
+def _is_unlikely(evidence: Evidence) -> bool:
+    return evidence.mean_logprob < _MEAN_LOGPROB
+
+
+# Scripts that leave no space between words: each character counts as one.
+_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_UNIT: Final = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+
+
+def _units(text: str) -> list[str]:
+    return _UNIT.findall(normalised(text))
+
+
+_GRAVEST_FIRST: Final[tuple[tuple[Reason, Callable[[Evidence], bool]], ...]] = (
+    ("no_speech", _nobody_spoke),
+    ("false_phrase", _is_false_phrase),
+    ("prompt_echo", _echoes_prompt),
+    ("repetition", _repeats_itself),
+    ("loop", _ends_in_a_loop),
+    ("too_fast", _is_too_fast),
+    ("unlikely", _is_unlikely),
+)

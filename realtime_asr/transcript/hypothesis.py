@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from unicodedata import normalize
 
@@ -11,11 +12,14 @@ class Word:
     text: str
     """As decoded: with its own leading space where the language writes one."""
     logprob: float | None = None
+    start: int | None = None
+    """In samples, like `end`, of whatever timeline the words are on; both None where times are unknown."""
+    end: int | None = None
 
     @property
     def key(self) -> str:
         """What two hypotheses are compared by: no case, and no marks around the word. `3.5` is not `35`."""
-        return normalize("NFC", self.text).casefold().strip(_AROUND_WORDS)
+        return _key(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,10 @@ class Hypothesis:
     words: tuple[Word, ...]
     final: bool = False
     language: str | None = None
+    heard: int = 0
+    """How much of the turn's audio it is about, in samples."""
+    settled: int = 0
+    """So many of the first words are the same in every hypothesis that follows."""
 
     @property
     def text(self) -> str:
@@ -32,6 +40,12 @@ class Hypothesis:
 
 
 _AROUND_WORDS: Final = " \t\n.,;:!?…\"'()[]«»„“”‘’¿¡。，、；：！？"  # noqa: RUF001
+
+
+@lru_cache(maxsize=4096)
+def _key(text: str) -> str:
+    # Remembered: every pass over a growing turn brings the same words again.
+    return normalize("NFC", text).casefold().strip(_AROUND_WORDS)
 
 
 def joined(words: Iterable[Word]) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from realtime_asr.transcript.agreement import USUAL, Delay
+
 
 @dataclass(frozen=True, slots=True)
 class TurnRequest:
@@ -12,4 +14,10 @@ class TurnRequest:
     """Candidates to choose from; empty for any."""
     prompt: str | None = None
     keywords: tuple[str, ...] = ()
+    delay: Delay = USUAL
     logprobs: bool = False
+    word_times: bool = False
+    spoken_before: str | None = None
+    """Where a longer turn was split: what was said right before. The text goes on from there."""
+    language_before: str | None = None
+    """What the turn before was in. Another language must be clearly more likely to be believed."""

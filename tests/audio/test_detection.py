@@ -58,9 +58,22 @@ def test_a_threshold_of_nothing_still_lets_turns_end() -> None:
     assert _kinds(_detected([0.0, 0.0, 0.0], vad)) == "BEB"
 
 
-@pytest.mark.parametrize(("eagerness", "ms"), [("high", 500), ("medium", 800), ("auto", 800), ("low", 1500)])
-def test_the_less_eager_the_longer_semantic_detection_waits(eagerness: Eagerness, ms: int) -> None:
-    assert ServerVad(silence_duration_ms=ms) == SemanticVad(eagerness).as_silence()
+@pytest.mark.parametrize(
+    ("eagerness", "finished", "unfinished"),
+    [("high", 500, 2_000), ("medium", 800, 4_000), ("auto", 800, 4_000), ("low", 1_500, 8_000)],
+)
+def test_semantic_detection_waits_longer_within_a_sentence_and_the_less_eager_it_is(
+    eagerness: Eagerness, finished: int, unfinished: int
+) -> None:
+    semantic = SemanticVad(eagerness)
+
+    assert ServerVad(silence_duration_ms=finished) == semantic.as_silence(finished=True)
+    assert ServerVad(silence_duration_ms=unfinished) == semantic.as_silence(finished=False)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_server_detection_waits_the_same_whatever_was_said(*, finished: bool) -> None:
+    assert VAD == VAD.as_silence(finished=finished)
 
 
 def test_settings_are_known_in_samples() -> None:

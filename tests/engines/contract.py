@@ -36,6 +36,9 @@ def feed(turn: TurnStream, audio: Samples, chunk: int) -> None:
 class EngineContract:
     """Inherit it, say how an engine is made, and pytest does the rest."""
 
+    repeats = True
+    """Turns with the same audio have the same text."""
+
     def make(self) -> Engine:
         raise NotImplementedError
 
@@ -73,7 +76,32 @@ class EngineContract:
 
     @pytest.mark.parametrize("chunk", [samples(100), samples(60_000)])
     async def test_how_audio_is_cut_into_chunks_does_not_change_the_final(self, chunk: int) -> None:
-        assert await self._final("door", chunk) == await self._final("door", samples(10))
+        assert (await self._final("door", chunk)).words == (await self._final("door", samples(10))).words
+
+    async def test_hypotheses_say_how_much_of_the_audio_they_are_about(self) -> None:
+        audio = clip("bridge").samples
+        async with self.running() as engine:
+            turn = engine.open(REQUEST)
+            feed(turn, audio, samples(100))
+            turn.finish(len(audio))
+
+            heard = [hypothesis.heard for hypothesis in await everything(turn)]
+
+        assert heard == sorted(heard)
+        assert heard[-1] == len(audio)
+
+    async def test_a_turn_that_paused_ends_as_one_that_did_not(self) -> None:
+        audio = clip("bridge").samples
+        async with self.running() as engine:
+            plain, paused = engine.open(REQUEST), engine.open(REQUEST)
+            for turn in (plain, paused):
+                turn.feed(audio)
+                if turn is paused:
+                    turn.prepare(len(audio))
+                turn.finish(len(audio))
+            texts = [(await final_of(turn)).words for turn in (plain, paused)]
+
+        assert texts[0] == texts[1] or not self.repeats
 
     async def test_a_turn_in_which_nobody_spoke_is_empty(self) -> None:
         async with self.running() as engine:
@@ -120,6 +148,7 @@ class EngineContract:
 
             turn.abandon()
             turn.feed(audio)
+            turn.prepare(len(audio))
             turn.finish(len(audio))
 
             assert await everything(turn) == []

@@ -1,30 +1,37 @@
-"""A model without weights: what it hears are numbers, what it says is which and how many."""
+"""A model without weights: it says how loud its audio is, and how long."""
 
 import threading
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from realtime_asr.audio.timeline import Samples
-from realtime_asr.engines.engine import Capabilities, EngineError, Job, UnusableModel
-from realtime_asr.transcript.hypothesis import Hypothesis, Word
+from realtime_asr.engines.engine import Capabilities, EngineError, Job, Text, UnusableModel
+from realtime_asr.engines.mel import Frames, MelSpectrogram
+from realtime_asr.transcript.credibility import Reason
+from realtime_asr.transcript.hypothesis import Word
 
-BROKEN = 2.0
+BROKEN: Final = 2.0
 """Louder than audio can be: this level makes the model raise, the next makes it answer with an error."""
-REFUSED = 3.0
+REFUSED: Final = 3.0
+DOUBTED: Final = 4.0
+"""What it says about this is nothing to believe."""
+_BANDS: Final = 8
 
 
 def tone(level: float, length: int) -> Samples:
-    return np.full(length, level, np.float32)
+    return (level * np.sin(np.arange(length) * np.pi / 8)).astype(np.float32)
 
 
 class FakeModel:
-    """Says the levels it heard, each with its number of samples. While held, it does not come back."""
+    """Its one word is the loudest level it heard, and the number of frames. While held, it does not come back."""
 
     capabilities = Capabilities(frozenset({"en"}), longest_turn_seconds=9.0)
+    bands = _BANDS
 
     def __init__(self, *, unusable: bool = False) -> None:
-        self.jobs: list[Job] = []
+        self.batches: list[Sequence[Job]] = []
         self._unusable = unusable
         self._begun = threading.Semaphore(0)
         self._free = threading.Event()
@@ -34,8 +41,8 @@ class FakeModel:
         if self._unusable:
             raise UnusableModel("There is no such model.")
 
-    def transcribe(self, batch: Sequence[Job]) -> Sequence[Hypothesis | EngineError]:
-        self.jobs += batch
+    def transcribe(self, batch: Sequence[Job]) -> Sequence[Text | EngineError]:
+        self.batches.append(batch)
         self._begun.release()
         assert self._free.wait(timeout=30)
         return [self._answer(job) for job in batch]
@@ -49,11 +56,25 @@ class FakeModel:
     def wait_until_a_pass_begins(self) -> None:
         assert self._begun.acquire(timeout=30)
 
-    def _answer(self, job: Job) -> Hypothesis | EngineError:
-        levels, counts = np.unique(job.audio.round(2), return_counts=True)
-        if np.float32(BROKEN) in levels:
+    def _answer(self, job: Job) -> Text | EngineError:
+        level = loudest(job.frames)
+        if level == BROKEN:
             raise RuntimeError("a fault deep inside the model")
-        if np.float32(REFUSED) in levels:
+        if level == REFUSED:
             return EngineError("The model refuses.")
-        words = (Word(f" {level:.2f}x{count}") for level, count in zip(levels, counts, strict=True))
-        return Hypothesis(tuple(words), final=job.final)
+        doubt: Reason | None = "loop" if level == DOUBTED else None
+        return Text((Word(f" {level:.2f}x{len(job.frames)}"),), doubt=doubt)
+
+
+def loudest(frames: Frames) -> float:
+    level: float = 10.0 ** float((frames.max() - _LOUD) / 2)
+    return round(level, 2)
+
+
+def _frames(audio: Samples) -> Frames:
+    mel = MelSpectrogram(_BANDS)
+    mel.feed(audio)
+    return mel.frames(0, len(audio))
+
+
+_LOUD = _frames(tone(1.0, 1_600))[3].max()

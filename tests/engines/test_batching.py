@@ -1,7 +1,8 @@
-"""An engine around a model: who is heard when, and what happens when something breaks."""
+"""An engine around a model: who is heard when, what is made ahead, and what happens when something breaks."""
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Self
 
 import pytest
@@ -11,18 +12,21 @@ from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.engine import Capabilities, EngineError, TurnStream, UnusableModel
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
-from tests.engines.contract import REQUEST, EngineContract, everything, final_of
-from tests.engines.fakes import BROKEN, REFUSED, FakeModel, tone
+from realtime_asr.transcript.agreement import Delay
+from realtime_asr.transcript.request import TurnRequest
+from tests.engines.contract import PATIENCE, REQUEST, EngineContract, everything, final_of
+from tests.engines.fakes import BROKEN, DOUBTED, REFUSED, FakeModel, loudest, tone
 from tests.speech.clips import clip, word_error_rate
 
 HALF = samples(500)
-TAIL = samples(200)
+TAIL = samples(140)
+PAUSE = 1_000
+SOON = 0.05
+"""Seconds after which a held pass counts as hung."""
 
 
 def real() -> BatchingEngine:
-    return BatchingEngine(
-        FasterWhisper(FasterWhisperSettings(str(BUNDLED), "cpu", cpu_threads=1, final_window="short"))
-    )
+    return BatchingEngine(FasterWhisper(FasterWhisperSettings(str(BUNDLED), "cpu", cpu_threads=1)))
 
 
 class TestBatchingAroundAFakeModelKeepsTheContract(EngineContract):
@@ -43,9 +47,12 @@ class TestBatchingAroundTheBundledModelKeepsTheContract(EngineContract):
 class Stage:
     """A running engine whose model can be held in the middle of a pass."""
 
-    def __init__(self, *, workers: int = 1) -> None:
+    def __init__(self, *, workers: int = 1, prepares: bool = True, pass_seconds: float = PATIENCE) -> None:
         self.model = FakeModel()
-        self.engine = BatchingEngine(self.model, workers=workers)
+        self.engine = BatchingEngine(
+            self.model, workers=workers, prepares=prepares, pass_seconds=pass_seconds
+        )
+        self.account = self.engine.account
 
     async def __aenter__(self) -> Self:
         await self.engine.start()
@@ -55,21 +62,56 @@ class Stage:
         self.model.let_go()
         await self.engine.stop()
 
-    def turn(self, level: float = 0.0, length: int = 0) -> TurnStream:
-        turn = self.engine.open(REQUEST)
+    def turn(self, level: float = 0.0, length: int = 0, delay: Delay = "medium") -> TurnStream:
+        turn = self.engine.open(TurnRequest("any", delay=delay))
         if length:
             turn.feed(tone(level, length))
         return turn
 
     async def in_a_pass(self) -> TurnStream:
-        """A turn whose partial keeps a worker busy until the model is let go."""
+        """A turn whose guess keeps a worker busy until the model is let go."""
         self.model.hold()
         turn = self.turn(0.99, HALF)
-        await asyncio.to_thread(self.model.wait_until_a_pass_begins)
+        await self.begun()
         return turn
 
+    async def pausing(self, voiced: int = PAUSE) -> TurnStream:
+        """A turn whose final is being prepared until the model is let go."""
+        self.model.hold()
+        turn = self.turn(0.5, 1_600)
+        turn.prepare(voiced)
+        await self.begun()
+        return turn
+
+    async def prepared(self) -> TurnStream:
+        """A turn whose final is ready if its words end at PAUSE."""
+        turn = await self.pausing()
+        self.model.let_go()
+        await anext(turn.hypotheses())
+        return turn
+
+    async def begun(self) -> None:
+        await asyncio.to_thread(self.model.wait_until_a_pass_begins)
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not happened():  # noqa: ASYNC110  an engine tells nobody what it counts
+                await asyncio.sleep(0)
+
     def heard(self) -> list[tuple[float, int, bool]]:
-        return [(round(float(job.audio[0]), 2), len(job.audio), job.final) for job in self.model.jobs]
+        """Of each pass the level, the frames, and whether it was thorough."""
+        jobs = [job for batch in self.model.batches for job in batch]
+        return [(loudest(job.frames), len(job.frames), job.thorough) for job in jobs]
+
+    def counted(self) -> tuple[int, int, int]:
+        return self.account.prepared, self.account.used, self.account.wasted
+
+
+def said(level: float, length: int) -> str:
+    return f"{level:.2f}x{length // 160}"
+
+
+# What is heard
 
 
 async def test_the_final_hears_the_words_and_a_short_tail() -> None:
@@ -79,39 +121,51 @@ async def test_the_final_hears_the_words_and_a_short_tail() -> None:
 
         final = await final_of(turn)
 
-    assert final.text == f"0.50x{HALF + TAIL}"
+    assert final.text == said(0.5, HALF + TAIL)
 
 
 async def test_the_tail_ends_where_the_audio_ends() -> None:
     async with Stage() as stage:
-        turn = stage.turn(0.5, HALF + 10)
+        turn = stage.turn(0.5, HALF + 160)
         turn.finish(HALF)
 
         final = await final_of(turn)
 
-    assert final.text == f"0.50x{HALF + 10}"
+    assert final.text == said(0.5, HALF + 160)
 
 
-@pytest.mark.parametrize(("length", "voiced"), [(HALF // 2, 0), (HALF // 2, -1), (0, HALF)])
+@pytest.mark.parametrize(("length", "voiced"), [(HALF // 2, 0), (HALF // 2, -1)])
 async def test_where_nothing_was_said_the_model_is_not_asked(length: int, voiced: int) -> None:
     async with Stage() as stage:
         turn = stage.turn(0.5, length)
+        turn.prepare(voiced)
         turn.finish(voiced)
 
         final = await final_of(turn)
 
-    assert (final.words, final.final) == ((), True)
-    assert stage.model.jobs == []
+    assert (final.words, final.final, final.heard) == ((), True, length)
+    assert stage.heard() == []
 
 
-async def test_less_than_half_a_second_is_not_worth_a_partial() -> None:
+async def test_less_than_half_a_second_is_not_worth_a_guess() -> None:
     async with Stage() as stage:
-        turn = stage.turn(0.5, HALF - 1)
-        turn.finish(HALF - 1)
+        turn = stage.turn(0.5, HALF - 160)
+        turn.finish(HALF - 160)
 
         await final_of(turn)
 
-    assert stage.heard() == [(0.5, HALF - 1, True)]
+    assert stage.heard() == [(0.5, (HALF - 160) // 160, True)]
+
+
+@pytest.mark.parametrize(("delay", "guesses"), [("minimal", 1), ("medium", 0), ("xhigh", 0)])
+async def test_the_delay_asked_for_sets_how_often_a_turn_is_listened_to(delay: Delay, guesses: int) -> None:
+    async with Stage() as stage:
+        turn = stage.turn(0.5, samples(300), delay)
+
+        turn.finish(HALF)
+        await final_of(turn)
+
+    assert stage.account.guesses == guesses
 
 
 async def test_audio_that_came_during_a_pass_is_heard_in_one_go() -> None:
@@ -120,33 +174,77 @@ async def test_audio_that_came_during_a_pass_is_heard_in_one_go() -> None:
         for _ in range(4):
             turn.feed(tone(0.99, HALF))
         stage.model.let_go()
-        await asyncio.to_thread(stage.model.wait_until_a_pass_begins)
+        await stage.begun()
 
         turn.abandon()
 
-    assert stage.heard() == [(0.99, HALF, False), (0.99, 5 * HALF, False)]
+    assert stage.heard() == [(0.99, 50, False), (0.99, 250, False)]
+
+
+async def test_a_final_longer_than_a_window_is_made_of_several_passes() -> None:
+    async with Stage(prepares=False) as stage:
+        first = await stage.in_a_pass()
+        turn = stage.turn(0.5, samples(70_000))
+        turn.finish(samples(70_000))
+        stage.model.let_go()
+
+        final = await final_of(turn)
+        first.abandon()
+
+    lengths = [length for level, length, thorough in stage.heard() if thorough]
+    assert (len(final.words), sum(lengths), max(lengths) <= 2_800) == (3, 7_000, True)
+
+
+async def test_texts_that_are_not_believed_are_counted() -> None:
+    async with Stage() as stage:
+        turn = stage.turn(DOUBTED, HALF)
+        await stage.until(lambda: stage.account.guesses == 1)
+        turn.finish(HALF)
+
+        heard = await everything(turn)
+
+    assert [hypothesis.final for hypothesis in heard] == [True]
+    assert stage.account.doubts == {"loop": 2}
+
+
+# In which order
 
 
 async def test_a_final_waits_for_the_running_pass_only() -> None:
     async with Stage() as stage:
         running = await stage.in_a_pass()
-        partials = [stage.turn(0.1, HALF), stage.turn(0.2, HALF)]
+        growing = [stage.turn(0.1, HALF), stage.turn(0.2, HALF)]
         last = stage.turn(0.3, HALF)
         last.finish(HALF)
 
         stage.model.let_go()
         await final_of(last)
 
-        for turn in (running, *partials):
+        for turn in (running, *growing):
             turn.abandon()
-    assert stage.heard()[:2] == [(0.99, HALF, False), (0.3, HALF, True)]
+    assert stage.heard()[:2] == [(0.99, 50, False), (0.3, 50, True)]
 
 
-async def test_a_second_worker_makes_the_final_while_the_turns_own_partial_still_runs() -> None:
+async def test_finals_that_had_to_wait_are_made_together() -> None:
+    async with Stage() as stage:
+        running = await stage.in_a_pass()
+        turns = [stage.turn(level, HALF) for level in (0.1, 0.2, 0.3)]
+        for turn in turns:
+            turn.finish(HALF)
+        stage.model.let_go()
+
+        finals = [(await final_of(turn)).text for turn in turns]
+        running.abandon()
+
+    assert finals == [said(level, HALF) for level in (0.1, 0.2, 0.3)]
+    assert [len(batch) for batch in stage.model.batches] == [1, 3]
+
+
+async def test_a_second_worker_makes_the_final_while_the_turns_own_guess_still_runs() -> None:
     async with Stage(workers=2) as stage:
         turn = await stage.in_a_pass()
         turn.finish(HALF)
-        await asyncio.to_thread(stage.model.wait_until_a_pass_begins)
+        await stage.begun()
         stage.model.let_go()
 
         heard = await everything(turn)
@@ -154,7 +252,7 @@ async def test_a_second_worker_makes_the_final_while_the_turns_own_partial_still
     assert [hypothesis.final for hypothesis in heard] == [True]
 
 
-async def test_a_partial_that_comes_back_after_finish_is_dropped() -> None:
+async def test_a_guess_that_comes_back_after_finish_is_dropped() -> None:
     async with Stage() as stage:
         turn = await stage.in_a_pass()
         turn.finish(HALF)
@@ -174,7 +272,199 @@ async def test_the_result_of_a_pass_for_an_abandoned_turn_is_thrown_away() -> No
         after.finish(HALF)
 
         assert await everything(turn) == []
-        assert (await final_of(after)).text == f"0.10x{HALF}"
+        assert (await final_of(after)).text == said(0.1, HALF)
+
+
+async def test_a_turn_that_is_over_is_forgotten() -> None:
+    async with Stage() as stage:
+        ended, abandoned, empty = stage.turn(0.1, HALF), stage.turn(0.2, 100), stage.turn(0.3, 100)
+        ended.finish(HALF)
+        await final_of(ended)
+        abandoned.abandon()
+        empty.finish(0)
+
+        assert stage.engine._turns == {}
+        assert stage.account.stretch == 1.0
+
+
+# What is made ahead
+
+
+async def test_a_final_made_ahead_is_there_when_the_turn_ends() -> None:
+    async with Stage() as stage:
+        turn = await stage.prepared()
+        stage.model.hold()
+        turn.finish(PAUSE)
+
+        final = await final_of(turn)
+
+    assert final.text == said(0.5, 1_600)
+    assert stage.counted() == (1, 1, 0)
+
+
+async def test_what_is_made_ahead_is_shown_before_the_turn_ends() -> None:
+    async with Stage() as stage:
+        turn = await stage.pausing()
+        stage.model.let_go()
+
+        shown = await anext(turn.hypotheses())
+
+        turn.abandon()
+    assert (shown.text, shown.final) == (said(0.5, 1_600), False)
+
+
+async def test_a_turn_that_ends_while_its_final_is_made_ahead_waits_for_that_pass() -> None:
+    async with Stage() as stage:
+        turn = await stage.pausing()
+        turn.finish(PAUSE)
+        stage.model.let_go()
+
+        await final_of(turn)
+
+    assert len(stage.heard()) == 1
+    assert stage.counted() == (1, 1, 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_turn_that_ends_elsewhere_while_its_final_is_made_ahead_gets_another(workers: int) -> None:
+    async with Stage(workers=workers) as stage:
+        turn = await stage.pausing(voiced=800)
+        turn.finish(1_600)
+        stage.model.let_go()
+
+        heard = await everything(turn)
+
+    assert [hypothesis.final for hypothesis in heard] == [True]
+    assert len(stage.heard()) == 2
+    assert stage.counted() == (1, 0, 1)
+
+
+async def test_a_turn_that_ends_elsewhere_than_it_paused_gets_another_final() -> None:
+    async with Stage() as stage:
+        turn = await stage.prepared()
+        turn.finish(1_600)
+
+        await final_of(turn)
+
+    assert stage.counted() == (1, 0, 1)
+
+
+async def test_speech_that_goes_on_needs_its_final_made_anew() -> None:
+    async with Stage() as stage:
+        turn = await stage.prepared()
+        turn.feed(tone(0.7, 800))
+        turn.prepare(2_400)
+        await stage.until(lambda: stage.account.prepared == 2)
+        turn.finish(2_400)
+
+        final = await final_of(turn)
+
+    assert final.text == said(0.7, 2_400)
+    assert stage.counted() == (2, 1, 1)
+
+
+async def test_what_turns_out_to_be_noise_after_a_pause_does_not_spoil_what_was_made_ahead() -> None:
+    async with Stage() as stage:
+        turn = await stage.prepared()
+        turn.feed(tone(0.0, 800))
+        turn.prepare(PAUSE)
+        turn.finish(PAUSE)
+
+        await final_of(turn)
+
+    assert len(stage.heard()) == 1
+    assert stage.counted() == (1, 1, 0)
+
+
+async def test_speech_that_goes_on_during_the_pass_keeps_it_for_a_guess() -> None:
+    async with Stage() as stage:
+        turn = await stage.pausing()
+        turn.feed(tone(0.7, 800))
+        stage.model.let_go()
+
+        shown = await anext(turn.hypotheses())
+
+        turn.finish(2_400)
+        final = await final_of(turn)
+    assert (shown.final, shown.text, final.text) == (False, said(0.5, 1_600), said(0.7, 2_400))
+    assert stage.counted() == (1, 0, 1)
+
+
+async def test_a_pause_that_turns_out_to_lie_elsewhere_is_used_too() -> None:
+    async with Stage() as stage:
+        turn = await stage.pausing(voiced=480)
+        turn.prepare(PAUSE)
+        stage.model.let_go()
+        await stage.until(lambda: stage.account.prepared == 2)
+        turn.finish(PAUSE)
+
+        await final_of(turn)
+
+    assert stage.counted() == (2, 1, 1)
+
+
+async def test_what_was_made_ahead_for_an_abandoned_turn_is_wasted() -> None:
+    async with Stage() as stage:
+        turn = await stage.prepared()
+
+        turn.abandon()
+        turn.abandon()
+
+    assert stage.counted() == (1, 0, 1)
+
+
+async def test_a_pass_ahead_that_fails_does_no_harm() -> None:
+    async with Stage() as stage:
+        turn = stage.turn(0.1, 160)
+        turn.feed(tone(REFUSED, 4_000))
+        turn.prepare(4_160)
+        await stage.until(lambda: stage.account.final_seconds > 0)
+        turn.finish(10)
+
+        with pytest.raises(EngineError, match="refuses"):
+            await everything(turn)
+
+    assert stage.counted() == (1, 0, 1)
+
+
+async def test_an_engine_may_be_told_to_make_nothing_ahead() -> None:
+    async with Stage(prepares=False) as stage:
+        turn = stage.turn(0.5, 200)
+        turn.prepare(200)
+        turn.finish(200)
+
+        await final_of(turn)
+
+    assert stage.counted() == (0, 0, 0)
+
+
+async def test_under_load_nothing_is_made_ahead() -> None:
+    async with Stage() as stage:
+        talking = [stage.turn(0.1, 160) for _ in range(4)]
+        stage.engine._load.passed(1.0, asyncio.get_running_loop().time(), guess=True)
+        turn = stage.turn(0.5, 200)
+        turn.prepare(200)
+
+        assert stage.account.stretch > 1.5
+        assert stage.counted() == (0, 0, 0)
+        for each in (turn, *talking):
+            each.abandon()
+
+
+async def test_passes_and_what_they_cost_are_counted() -> None:
+    async with Stage() as stage:
+        turn = await stage.in_a_pass()
+        stage.model.let_go()
+        await anext(turn.hypotheses())
+        turn.finish(HALF)
+        await final_of(turn)
+
+    assert (stage.account.guesses, stage.account.finals) == (1, 1)
+    assert stage.account.guess_seconds > 0
+    assert stage.account.final_seconds > 0
+
+
+# When something breaks
 
 
 @pytest.mark.parametrize(
@@ -182,19 +472,19 @@ async def test_the_result_of_a_pass_for_an_abandoned_turn_is_thrown_away() -> No
 )
 async def test_a_broken_pass_fails_its_turn_and_no_other(level: float, message: str) -> None:
     async with Stage() as stage:
-        broken, fine = stage.turn(level, HALF), stage.turn(0.1, HALF)
+        broken, fine = stage.turn(level, HALF), stage.turn(0.1, 2 * HALF)
         broken.finish(HALF)
-        fine.finish(HALF)
+        fine.finish(2 * HALF)
 
         with pytest.raises(EngineError, match=message):
             await everything(broken)
-        assert (await final_of(fine)).text == f"0.10x{HALF}"
+        assert (await final_of(fine)).text == said(0.1, 2 * HALF)
 
 
 async def test_the_fault_behind_a_broken_pass_is_kept_as_its_cause() -> None:
     async with Stage() as stage:
-        turn = stage.turn(BROKEN, 100)
-        turn.finish(100)
+        turn = stage.turn(BROKEN, 800)
+        turn.finish(800)
 
         with pytest.raises(EngineError) as failure:
             await everything(turn)
@@ -202,16 +492,76 @@ async def test_the_fault_behind_a_broken_pass_is_kept_as_its_cause() -> None:
     assert isinstance(failure.value.__cause__, RuntimeError)
 
 
-async def test_a_broken_partial_does_no_harm() -> None:
+async def test_a_broken_guess_does_no_harm() -> None:
     async with Stage() as stage:
-        turn = stage.turn(0.1, HALF)
+        turn = stage.turn(0.1, HALF - 160)
         turn.feed(tone(BROKEN, HALF))
-        await asyncio.to_thread(stage.model.wait_until_a_pass_begins)
-        turn.finish(HALF - TAIL)
+        await stage.begun()
+        turn.finish(samples(200))
 
         final = await final_of(turn)
 
-    assert final.text == f"0.10x{HALF}"
+    assert final.text == said(0.1, samples(340))
+
+
+async def test_a_pass_that_hangs_fails_its_turn_and_frees_its_worker() -> None:
+    async with Stage(pass_seconds=SOON) as stage:
+        stage.model.hold()
+        hung = stage.turn(0.1, 800)
+        hung.finish(800)
+
+        with pytest.raises(EngineError, match="took too long"):
+            await everything(hung)
+        assert (stage.engine.stalled, stage.account.hung) == (True, 1)
+
+        stage.model.let_go()
+        after = stage.turn(0.2, HALF)
+        after.finish(HALF)
+        assert (await final_of(after)).text == said(0.2, HALF)
+
+
+async def test_an_engine_whose_passes_come_back_after_all_is_not_stalled() -> None:
+    async with Stage(pass_seconds=SOON) as stage:
+        turn = await stage.in_a_pass()
+        await stage.until(lambda: stage.engine.stalled)
+
+        stage.model.let_go()
+        await stage.until(lambda: not stage.engine.stalled)
+
+        turn.abandon()
+    assert stage.account.guesses == 0
+
+
+async def test_a_guess_that_hangs_does_no_harm() -> None:
+    async with Stage(pass_seconds=SOON) as stage:
+        turn = await stage.in_a_pass()
+        await stage.until(lambda: stage.account.hung == 1)
+        stage.model.let_go()
+        turn.finish(HALF)
+
+        final = await final_of(turn)
+
+    assert final.text == said(0.99, HALF)
+
+
+async def test_one_hung_pass_of_two_workers_is_no_stall() -> None:
+    async with Stage(workers=2, pass_seconds=SOON) as stage:
+        turn = await stage.in_a_pass()
+        await stage.until(lambda: stage.account.hung == 1)
+
+        assert not stage.engine.stalled
+        turn.abandon()
+
+
+async def test_stopping_does_not_wait_for_a_pass_that_hangs() -> None:
+    async with Stage(pass_seconds=SOON) as stage:
+        turn = await stage.in_a_pass()
+        await stage.until(lambda: stage.engine.stalled)
+
+        await stage.engine.stop()
+
+        with pytest.raises(EngineError, match="was stopped"):
+            await everything(turn)
 
 
 async def test_stopping_fails_the_turns_that_still_wait() -> None:
@@ -232,15 +582,15 @@ async def test_stopping_fails_the_turns_that_still_wait() -> None:
 async def test_stopping_lets_a_final_in_the_making_arrive() -> None:
     async with Stage() as stage:
         stage.model.hold()
-        turn = stage.turn(0.1, 100)
-        turn.finish(100)
-        await asyncio.to_thread(stage.model.wait_until_a_pass_begins)
+        turn = stage.turn(0.1, 800)
+        turn.finish(800)
+        await stage.begun()
         stopping = asyncio.create_task(stage.engine.stop())
         await asyncio.sleep(0)  # lets it begin to stop
         stage.model.let_go()
         await stopping
 
-        assert (await final_of(turn)).text == "0.10x100"
+        assert (await final_of(turn)).text == said(0.1, 800)
 
 
 async def test_an_engine_that_does_not_run_opens_no_turn() -> None:
@@ -252,13 +602,16 @@ async def test_an_engine_that_does_not_run_opens_no_turn() -> None:
     await engine.stop()
 
 
-async def test_no_worker_outlives_the_engine() -> None:
+async def test_no_worker_outlives_its_pass() -> None:
     async with Stage(workers=2) as stage:
         turn = stage.turn(0.5, HALF)
         turn.finish(HALF)
         await final_of(turn)
 
-    assert [thread for thread in threading.enumerate() if thread.name.startswith("transcribe")] == []
+        for thread in threading.enumerate():
+            if thread.name == "transcribe":
+                await asyncio.to_thread(thread.join, PATIENCE)
+    assert [thread for thread in threading.enumerate() if thread.name == "transcribe"] == []
 
 
 async def test_a_model_that_cannot_load_keeps_the_engine_from_starting() -> None:

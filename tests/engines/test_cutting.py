@@ -1,47 +1,56 @@
-"""Long audio in pieces."""
+"""Where long audio is cut."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from realtime_asr.audio.timeline import Samples, samples
-from realtime_asr.engines.cutting import LONGEST, pieces
+from realtime_asr.audio.timeline import samples
+from realtime_asr.engines.cutting import LONGEST, piece, quietest
+from realtime_asr.engines.mel import HOP, Frames
+
+BANDS = 8
 
 
-def noise(milliseconds: float) -> Samples:
-    return np.random.default_rng(1).uniform(-0.5, 0.5, samples(milliseconds)).astype(np.float32)
+def noise(milliseconds: float) -> Frames:
+    shape = (samples(milliseconds) // HOP, BANDS)
+    return np.random.default_rng(1).uniform(-1, 0, shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("milliseconds", [0, 1, 5_000, 28_000])
+@pytest.mark.parametrize("milliseconds", [0, 10, 5_000, 28_000])
 def test_what_fits_a_window_is_one_piece(milliseconds: float) -> None:
-    audio = noise(milliseconds)
+    frames = noise(milliseconds)
 
-    assert [len(audio)] == [len(piece) for piece in pieces(audio)]
+    assert piece(frames) is frames
 
 
-@pytest.mark.parametrize("milliseconds", [28_001, 60_000, 200_000])
-def test_the_pieces_fit_and_lose_nothing(milliseconds: float) -> None:
-    audio = noise(milliseconds)
+@given(st.integers(2_801, 20_000))
+def test_a_piece_fits_and_is_not_small(length: int) -> None:
+    frames = noise(10 * length)
 
-    cut = list(pieces(audio))
+    cut = piece(frames)
 
-    assert max(len(piece) for piece in cut) <= LONGEST
-    assert np.array_equal(audio, np.concatenate(cut))
+    assert samples(22_000) <= len(cut) * HOP <= LONGEST
+    assert np.array_equal(frames[: len(cut)], cut)
 
 
 def test_the_cut_falls_into_the_pause() -> None:
-    audio = noise(40_000)
-    pause = slice(samples(24_000), samples(24_300))
-    audio[pause] *= 0.01
+    frames = noise(40_000)
+    frames[2_400:2_430] -= 3
 
-    first = next(pieces(audio))
-
-    assert pause.start < len(first) < pause.stop
+    assert 2_405 <= len(piece(frames)) <= 2_425
 
 
-def test_an_earlier_pause_does_not_make_the_pieces_small() -> None:
-    audio = noise(40_000)
-    audio[samples(2_000) : samples(4_000)] = 0
+def test_an_earlier_pause_does_not_make_the_piece_small() -> None:
+    frames = noise(40_000)
+    frames[200:400] -= 3
 
-    first = next(pieces(audio))
+    assert len(piece(frames)) > 2_200
 
-    assert len(first) > samples(22_000)
+
+def test_a_pause_is_quieter_than_a_moment_of_nothing() -> None:
+    frames = noise(2_000)
+    frames[50] = -10
+    frames[120:140] -= 1
+
+    assert quietest(frames) == 130

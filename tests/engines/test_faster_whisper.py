@@ -1,167 +1,254 @@
-"""Whisper itself, with the model that ships with the package, on real speech."""
+"""Whisper as a model, with the one that ships with the package, on real speech."""
 
+import json
+import wave
+from collections.abc import Iterator
 from dataclasses import replace
-from types import SimpleNamespace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soxr
 
-from realtime_asr.audio.timeline import RATE, Samples, samples
-from realtime_asr.engines import faster_whisper
-from realtime_asr.engines.bundled import BUNDLED
-from realtime_asr.engines.engine import EngineError, Job, UnusableModel
+import realtime_asr.bench
+from realtime_asr.audio.formats import Encoding, decode
+from realtime_asr.audio.timeline import RATE, Samples, samples, seconds
+from realtime_asr.engines.engine import EngineError, Text, UnusableModel
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
-from realtime_asr.transcript.hypothesis import Hypothesis, joined
-from realtime_asr.transcript.request import TurnRequest
+from realtime_asr.engines.mel import HOP
+from realtime_asr.engines.whisper import Whisper
+from realtime_asr.transcript.hypothesis import Word, joined
+from tests.engines.listening import (
+    REQUEST,
+    SETTINGS,
+    Answer,
+    Dreaming,
+    Listening,
+    asked_for,
+    heard,
+    job,
+    loaded,
+    quiet,
+)
+from tests.fakes import words
 from tests.speech.clips import clip, word_error_rate
 
 SENTENCES = ("bridge", "door", "monday", "morning", "window")
-REQUEST = TurnRequest("bundled")
-SETTINGS = FasterWhisperSettings(str(BUNDLED), device="cpu", cpu_threads=1, beam_size=1)
 
 
 @pytest.fixture(scope="module")
-def model() -> FasterWhisper:
-    return loaded(SETTINGS)
+def bundled() -> FasterWhisper:
+    return loaded()
 
 
-def loaded(settings: FasterWhisperSettings) -> FasterWhisper:
-    model = FasterWhisper(settings)
-    model.load()
-    return model
-
-
-def heard(
-    model: FasterWhisper, audio: Samples, request: TurnRequest = REQUEST, *, final: bool = True
-) -> Hypothesis:
-    (answer,) = model.transcribe([Job(audio, request, final)])
-    assert isinstance(answer, Hypothesis), answer
-    return answer
-
-
-def quiet(milliseconds: float) -> Samples:
-    return np.zeros(samples(milliseconds), np.float32)
+@pytest.fixture
+def model(bundled: FasterWhisper) -> Iterator[FasterWhisper]:
+    """As loaded, whatever a test before made of it."""
+    whisper = bundled._whisper
+    yield bundled
+    bundled._whisper = whisper
 
 
 # What it hears
 
 
 @pytest.mark.parametrize("name", SENTENCES)
-def test_a_final_is_what_was_said(model: FasterWhisper, name: str) -> None:
+@pytest.mark.parametrize("thorough", [True, False])
+def test_the_text_is_what_was_said(model: FasterWhisper, name: str, *, thorough: bool) -> None:
     recording = clip(name)
 
-    final = heard(model, recording.samples)
+    text = heard(model, job(recording.samples, thorough=thorough))
 
-    assert final.final is True
-    assert word_error_rate(recording.text, final.text) <= 0.1
-
-
-@pytest.mark.parametrize("name", SENTENCES)
-def test_a_partial_of_everything_is_what_was_said(model: FasterWhisper, name: str) -> None:
-    recording = clip(name)
-
-    partial = heard(model, recording.samples, final=False)
-
-    assert partial.final is False
-    assert word_error_rate(recording.text, partial.text) <= 0.1
+    assert text.doubt is None
+    assert word_error_rate(recording.text, joined(text.words)) <= 0.1
 
 
-@pytest.mark.parametrize(
-    "settings", [replace(SETTINGS, beam_size=5), replace(SETTINGS, final_window="short")]
-)
+@pytest.mark.parametrize("settings", [replace(SETTINGS, beam_size=5), replace(SETTINGS, final_window="full")])
 def test_other_ways_to_search_find_the_same(settings: FasterWhisperSettings) -> None:
     recording = clip("window")
 
-    assert word_error_rate(recording.text, heard(loaded(settings), recording.samples).text) <= 0.1
+    assert (
+        word_error_rate(recording.text, joined(heard(loaded(settings), job(recording.samples)).words)) <= 0.1
+    )
 
 
-def test_a_partial_of_half_the_audio_is_the_first_words(model: FasterWhisper) -> None:
+def test_half_the_audio_is_the_first_words(model: FasterWhisper) -> None:
     half = clip("window").samples[: samples(2_000)]
 
-    assert heard(model, half, final=False).text.startswith("Daniel closed")
+    assert joined(heard(model, job(half, thorough=False)).words).startswith(" Daniel closed")
 
 
-@pytest.mark.parametrize("final", [True, False])
+@pytest.mark.parametrize("thorough", [True, False])
 @pytest.mark.parametrize(
     "nothing",
     [
         quiet(3_000),
-        quiet(1),
+        quiet(10),
         np.random.default_rng(1).normal(0, 0.01, 3 * RATE).astype(np.float32),
         (0.05 * np.sin(np.arange(3 * RATE) * 0.02)).astype(np.float32),
     ],
     ids=["silence", "an instant", "hiss", "hum"],
 )
-def test_where_nobody_speaks_it_hears_nothing(model: FasterWhisper, nothing: Samples, *, final: bool) -> None:
-    assert heard(model, nothing, final=final).words == ()
+def test_where_nobody_speaks_it_hears_nothing(
+    model: FasterWhisper, nothing: Samples, *, thorough: bool
+) -> None:
+    assert heard(model, job(nothing, thorough=thorough)).words == ()
 
 
-def test_words_keep_their_spaces_and_join_to_the_text(model: FasterWhisper) -> None:
-    words = heard(model, clip("bridge").samples).words
-
-    assert all(word.text.startswith(" ") for word in words if word.text[-1].isalpha())
-    assert joined(words).strip() == heard(model, clip("bridge").samples).text
+def test_no_audio_is_the_given_words(model: FasterWhisper) -> None:
+    assert heard(model, job(quiet(0), given=words("so it goes"))).words == words("so it goes")
 
 
-def test_audio_longer_than_a_window_is_heard_in_pieces(model: FasterWhisper) -> None:
-    bridge, door = clip("bridge"), clip("door")
-    before = np.concatenate((bridge.samples, quiet(23_500)))[: samples(23_500)]
-    audio = np.concatenate((before, door.samples, quiet(5_000)))
+def test_words_bring_their_own_spaces(model: FasterWhisper) -> None:
+    text = heard(model, job(clip("bridge").samples))
 
-    final = heard(model, audio)
-
-    assert len(audio) > 30 * RATE
-    assert word_error_rate(f"{bridge.text} {door.text}", final.text) <= 0.15
+    assert all(word.text.startswith(" ") for word in text.words if word.text[-1].isalpha())
 
 
-# What it is asked
+def test_the_text_goes_on_after_the_words_that_are_given(model: FasterWhisper) -> None:
+    given = (Word(" Daniel"), Word(" opened"))
+
+    text = heard(model, job(clip("window").samples, given=given))
+
+    assert joined(text.words).startswith(" Daniel opened the small window")
+
+
+# Several at once
+
+
+def test_jobs_that_take_the_same_steps_are_decoded_together_and_say_the_same(model: FasterWhisper) -> None:
+    jobs = [job(clip(name).samples[: samples(2_500)], asked_for(word_times=True)) for name in SENTENCES[:4]]
+    alone = [heard(model, one) for one in jobs]
+    decoder = Listening(model)
+
+    together = model.transcribe(jobs)
+
+    assert together == alone
+    assert decoder.stacks == [4]
+
+
+def test_jobs_that_take_other_steps_are_decoded_one_by_one_and_answered_in_order(
+    model: FasterWhisper,
+) -> None:
+    door, window = clip("door").samples, clip("window").samples[: samples(2_000)]
+    jobs = [
+        job(door),
+        job(window),
+        job(door, asked_for(prompt="My name is Anna.")),
+        job(door),
+        job(door, thorough=False),
+        job(quiet(0)),
+    ]
+    alone = [heard(model, one) for one in jobs]
+    decoder = Listening(model)
+
+    together = model.transcribe(jobs)
+
+    assert together == alone
+    assert sorted(decoder.stacks) == [1, 1, 1, 2]
+
+
+def test_of_several_at_once_only_the_incredible_is_tried_again(model: FasterWhisper) -> None:
+    dreaming = Dreaming(model, SURE, LOOP, SURE, DOUBT, SURE)
+
+    answers = model.transcribe([job(quiet(3_000))] * 3)
+
+    assert [said(answer) for answer in answers] == ["The door."] * 3
+    assert [len(dreaming.searches), dreaming.windows] == [3, [350, 3000]]
+
+
+def test_where_several_fail_together_each_is_tried_alone(model: FasterWhisper) -> None:
+    fault = RuntimeError("out of memory at 0x7f")
+    Dreaming(model, SURE, fault, SURE, fault, SURE)
+
+    answers = model.transcribe([job(quiet(3_000))] * 3)
+
+    assert [type(answer) for answer in answers] == [Text, EngineError, Text]
+    assert isinstance(answers[1], EngineError)
+    assert str(answers[1]) == "The model failed on this turn."
+    assert answers[1].__cause__ is fault
+
+
+# Words
+
+
+def spoken(name: str) -> tuple[Samples, list[dict[str, Any]]]:
+    folder = Path(realtime_asr.bench.__path__[0]) / "speech"
+    truth = json.loads((folder / "clips.json").read_text())[name]["words"]
+    with wave.open(str(folder / name)) as recording:
+        audio = decode(recording.readframes(recording.getnframes()), Encoding.PCM16)
+        return soxr.resample(audio, recording.getframerate(), RATE), truth
+
+
+def test_words_are_where_they_are_spoken(model: FasterWhisper) -> None:
+    errors = []
+    for number in range(1, 11):
+        audio, truth = spoken(f"{number:02}.wav")
+        found = [word for word in heard(model, job(audio, asked_for(word_times=True))).words if word.key]
+        for word, true in zip(found, truth, strict=True):
+            errors += [
+                abs(seconds(word.start or 0) - true["start"]),
+                abs(seconds(word.end or 0) - true["end"]),
+            ]
+
+    assert sum(errors) / len(errors) < 0.1
+
+
+@pytest.mark.parametrize("length", [500, 1_730, 2_500, 9_000])
+def test_words_follow_each_other_within_the_audio(model: FasterWhisper, length: int) -> None:
+    audio = clip("window").samples[: samples(length)]
+
+    found = heard(model, job(audio, asked_for(word_times=True))).words
+
+    times = [time for word in found for time in (word.start, word.end)]
+    assert times == sorted(times, key=lambda time: time or 0)
+    assert all(one.end == other.start for one, other in pairwise(found))
+    assert all(time is not None and 0 <= time <= -(-len(audio) // HOP) * HOP for time in times)
 
 
 @pytest.mark.parametrize("beam_size", [1, 5])
 def test_log_probabilities_are_told_on_request(beam_size: int) -> None:
     model = loaded(replace(SETTINGS, beam_size=beam_size))
 
-    words = heard(model, clip("window").samples, replace(REQUEST, logprobs=True)).words
+    found = heard(model, job(clip("window").samples, asked_for(logprobs=True))).words
 
-    assert words
-    assert all(word.logprob is not None and -5 < word.logprob < 0 for word in words)
-
-
-def test_log_probabilities_are_those_of_the_text_after_its_own_prompt() -> None:
-    model = loaded(SETTINGS)
-    decoder = Listening(model)
-    without_timestamps = model._whisper.hf_tokenizer.token_to_id("<|notimestamps|>")
-
-    heard(model, clip("door").samples, replace(REQUEST, prompt="My name is Anna.", logprobs=True))
-
-    # CTranslate2 puts that last token behind what it is given to align.
-    assert decoder.prompts == [[*start, without_timestamps] for start in decoder.aligned]
+    assert found
+    assert all(word.logprob is not None and -5 < word.logprob < 0 for word in found)
 
 
-def test_log_probabilities_are_not_told_unasked(model: FasterWhisper) -> None:
-    assert {word.logprob for word in heard(model, clip("door").samples).words} == {None}
-
-
-def test_keywords_and_the_prompt_stand_before_the_text() -> None:
-    model = loaded(SETTINGS)
+def test_log_probabilities_are_those_of_the_text_after_its_own_prompt(model: FasterWhisper) -> None:
     decoder = Listening(model)
 
-    heard(
-        model, clip("door").samples, replace(REQUEST, prompt="My name is Anna.", keywords=("door", "window"))
-    )
+    heard(model, job(clip("door").samples, asked_for(prompt="My name is Anna.", logprobs=True)))
 
-    assert decoder.told == [" door, window My name is Anna."]
+    assert decoder.aligned == decoder.prompts
 
 
-def test_of_a_long_prompt_the_end_counts_and_of_many_keywords_the_first() -> None:
-    model = loaded(SETTINGS)
+def test_nothing_is_told_of_the_words_unasked(model: FasterWhisper) -> None:
+    found = heard(model, job(clip("door").samples)).words
+
+    assert {(word.logprob, word.start, word.end) for word in found} == {(None, None, None)}
+
+
+# What the decoder is told
+
+
+def test_keywords_the_prompt_and_what_was_said_before_stand_before_the_text(model: FasterWhisper) -> None:
     decoder = Listening(model)
-    request = replace(
-        REQUEST, prompt="door " * 300 + "end", keywords=("first", *["door"] * 300), logprobs=True
-    )
+    request = asked_for(prompt="My name is Anna.", keywords=("door", "window"))
 
-    heard(model, clip("door").samples, request)
+    heard(model, job(clip("door").samples, request, spoken_before=" Listen:"))
+
+    assert decoder.told == [" door, window My name is Anna. Listen:"]
+
+
+def test_of_a_long_prompt_the_end_counts_and_of_many_keywords_the_first(model: FasterWhisper) -> None:
+    decoder = Listening(model)
+    request = asked_for(prompt="door " * 300 + "end", keywords=("first", *["door"] * 300), logprobs=True)
+
+    heard(model, job(clip("door").samples, request))
 
     (told,) = decoder.told
     assert told.startswith(" first, door")
@@ -172,80 +259,51 @@ def test_of_a_long_prompt_the_end_counts_and_of_many_keywords_the_first() -> Non
 # Which language
 
 
-class Listening:
-    """The decoder, but it notes what it is told before the text, and may claim to know several languages."""
-
-    def __init__(self, model: FasterWhisper, ranking: tuple[str, ...] = ()) -> None:
-        self._whisper = model._whisper
-        self._decoder = self._whisper.model
-        self._ranking = ranking
-        self.is_multilingual = bool(ranking)
-        self.told: list[str] = []
-        self.prompts: list[list[int]] = []
-        self.aligned: list[list[int]] = []
-        self._whisper.model = self
-
-    def detect_language(self, _: Any) -> list[list[tuple[str, float]]]:
-        return [[(f"<|{language}|>", 1 / place) for place, language in enumerate(self._ranking, start=1)]]
-
-    def generate(self, encoded: Any, prompts: list[list[int]], **how: Any) -> Any:
-        tokens = self._whisper.hf_tokenizer
-        self.prompts += prompts
-        start = prompts[0].index(tokens.token_to_id("<|startoftranscript|>"))
-        self.told.append(tokens.decode(prompts[0][1:start]))
-        return self._decoder.generate(encoded, prompts, **how)
-
-    def align(self, encoded: Any, start: list[int], texts: list[list[int]], frames: list[int]) -> Any:
-        self.aligned.append(start)
-        return self._decoder.align(encoded, start, texts, frames)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._decoder, name)
-
-
-@pytest.fixture
-def polyglot() -> FasterWhisper:
-    model = loaded(SETTINGS)
-    Listening(model, ranking=("de", "en", "fr"))
-    model._languages = faster_whisper._languages(model._whisper)
-    return model
-
-
 def test_a_model_of_one_language_neither_detects_nor_reports_it(model: FasterWhisper) -> None:
     assert model.capabilities.languages == frozenset({"en"})
-    assert heard(model, clip("door").samples).language is None
-
-
-def test_a_multilingual_model_knows_the_languages_of_its_tokenizer(polyglot: FasterWhisper) -> None:
-    languages = polyglot.capabilities.languages
-
-    assert languages is not None
-    assert {"en", "de"} < languages
-    assert "yue" not in languages
+    assert heard(model, job(clip("door").samples)).language is None
 
 
 @pytest.mark.parametrize(
-    ("candidates", "language"), [((), "de"), (("fr", "en"), "en"), (("ja",), "de"), (("de",), "de")]
+    ("request_", "language"),
+    [
+        (REQUEST, "de"),
+        (asked_for(languages=("fr", "en")), "en"),
+        (asked_for(languages=("ja",)), "de"),
+        (asked_for(language_before="en"), "en"),
+        (asked_for(language_before="fr"), "de"),
+        (asked_for(languages=("de", "fr"), language_before="en"), "de"),
+    ],
 )
-def test_the_likeliest_of_the_candidates_is_the_language(
-    polyglot: FasterWhisper, candidates: tuple[str, ...], language: str
+def test_the_language_is_the_likeliest_that_may_be(
+    model: FasterWhisper, request_: Any, language: str
 ) -> None:
-    final = heard(polyglot, clip("door").samples, replace(REQUEST, languages=candidates))
+    Listening(model, {"de": 0.5, "en": 0.3, "fr": 0.1})
 
-    assert final.language == language
+    assert heard(model, job(clip("door").samples, request_)).language == language
 
 
-def test_a_language_that_is_given_is_not_detected(polyglot: FasterWhisper) -> None:
-    recording = clip("door")
+def test_each_of_several_has_its_own_language(model: FasterWhisper) -> None:
+    decoder = Listening(model, {"de": 0.9, "en": 0.1}, {"de": 0.1, "en": 0.9}, {"de": 0.9, "en": 0.1})
+    audio = clip("door").samples
 
-    final = heard(polyglot, recording.samples, replace(REQUEST, language="en", logprobs=True))
+    answers = model.transcribe([job(audio), job(audio), job(audio, language="en")])
 
-    assert final.language == "en"
-    assert word_error_rate(recording.text, final.text) <= 0.15
+    assert [answer.language for answer in answers if isinstance(answer, Text)] == ["de", "en", "en"]
+    assert decoder.stacks == [3]
+
+
+def test_a_language_that_is_given_is_not_detected(model: FasterWhisper) -> None:
+    decoder = Listening(model, {"de": 0.9, "en": 0.1})
+
+    text = heard(model, job(clip("door").samples, asked_for(language="en")))
+
+    assert text.language == "en"
+    assert set(decoder.languages_told) == {"en"}
 
 
 def test_a_language_the_model_does_not_know_is_the_turns_error(model: FasterWhisper) -> None:
-    (answer,) = model.transcribe([Job(quiet(1_000), replace(REQUEST, language="de"), final=True)])
+    (answer,) = model.transcribe([job(quiet(1_000), asked_for(language="de"))])
 
     assert isinstance(answer, EngineError)
     assert str(answer) == "The model does not know the language 'de'."
@@ -253,94 +311,109 @@ def test_a_language_the_model_does_not_know_is_the_turns_error(model: FasterWhis
 
 # When the text is not to be believed
 
-
-class Dreaming:
-    """A decoder that answers from a script, temperature after temperature."""
-
-    is_multilingual = False
-
-    def __init__(self, model: FasterWhisper, *answers: tuple[str, float, float] | Exception) -> None:
-        self._whisper = model._whisper
-        self._answers = list(answers)
-        self.temperatures: list[float] = []
-        self._whisper.model = self
-
-    device = "cpu"
-
-    def encode(self, features: Any, *, to_cpu: bool) -> Any:
-        return features
-
-    def generate(self, *_: Any, sampling_temperature: float = 0.0, **how: Any) -> Any:
-        self.temperatures.append(sampling_temperature)
-        answer = self._answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        text, score, no_speech = answer
-        ids = self._whisper.hf_tokenizer.encode(text, add_special_tokens=False).ids
-        return [SimpleNamespace(sequences_ids=[ids], scores=[score], no_speech_prob=no_speech)]
+LOOP: Answer = (" again and again" * 12, -0.1, 0.0)
+DOUBT: Answer = (" Perhaps the door.", -1.6, 0.0)
+DEEP_DOUBT: Answer = (" Perhaps the key.", -3.0, 0.0)
+SURE: Answer = (" The door.", -0.1, 0.0)
+NOBODY: Answer = (" Thank you.", -1.6, 0.9)
+PROMPT = "The king found the wooden bridge near the river."
+ECHO: Answer = (f" {PROMPT}", -0.1, 0.0)
 
 
-LOOP = (" again and again" * 12, -0.1, 0.0)
-DOUBT = (" Perhaps the door.", -1.6, 0.0)
-DEEP_DOUBT = (" Perhaps the key.", -3.0, 0.0)
-SURE = (" The door.", -0.1, 0.0)
-NOBODY = (" Thank you.", -1.6, 0.9)
+def said(answer: Text | EngineError) -> str:
+    assert isinstance(answer, Text), answer
+    return joined(answer.words).strip()
 
 
-def test_a_text_in_a_loop_is_tried_again_at_the_next_temperature() -> None:
-    model = loaded(SETTINGS)
-    dreaming = Dreaming(model, LOOP, DOUBT, SURE)
+def test_a_text_in_a_loop_is_tried_on_the_full_window_and_then_at_ever_higher_temperatures(
+    model: FasterWhisper,
+) -> None:
+    dreaming = Dreaming(model, LOOP, DOUBT, LOOP, SURE)
 
-    assert heard(model, quiet(3_000)).text == "The door."
-    assert dreaming.temperatures == [0.0, 0.2, 0.4]
+    text = heard(model, job(quiet(3_000)))
 
-
-def test_when_no_text_is_credible_the_least_bad_is_taken() -> None:
-    model = loaded(SETTINGS)
-    Dreaming(model, LOOP, DEEP_DOUBT, DOUBT, LOOP, DEEP_DOUBT, LOOP)
-
-    assert heard(model, quiet(3_000)).text == "Perhaps the door."
+    assert (said(text), text.doubt) == ("The door.", "repetition")
+    assert dreaming.windows == [350, 3000]
+    assert dreaming.temperatures == [0.0, 0.0, 0.2, 0.4]
 
 
-def test_doubt_where_nobody_seems_to_speak_is_no_text_and_no_second_try() -> None:
-    model = loaded(SETTINGS)
+def test_on_the_full_window_already_the_temperature_is_next() -> None:
+    model = loaded(replace(SETTINGS, final_window="full"))
+    dreaming = Dreaming(model, LOOP, SURE)
+
+    assert said(heard(model, job(quiet(3_000)))) == "The door."
+    assert (dreaming.windows, dreaming.temperatures) == ([3000], [0.0, 0.2])
+
+
+def test_when_no_text_is_credible_the_least_bad_is_taken(model: FasterWhisper) -> None:
+    Dreaming(model, LOOP, DEEP_DOUBT, DOUBT, LOOP, DEEP_DOUBT, LOOP, DEEP_DOUBT)
+
+    text = heard(model, job(quiet(3_000)))
+
+    assert (said(text), text.doubt) == ("Perhaps the door.", "repetition")
+
+
+def test_a_text_in_a_loop_is_the_last_choice(model: FasterWhisper) -> None:
+    Dreaming(model, *[LOOP] * 4, DEEP_DOUBT, *[LOOP] * 2)
+
+    assert said(heard(model, job(quiet(3_000)))) == "Perhaps the key."
+
+
+def test_an_echo_of_the_prompt_is_decoded_again_without_it(model: FasterWhisper) -> None:
+    dreaming = Dreaming(model, ECHO, SURE)
+    request = asked_for(prompt=PROMPT, keywords=("door",), word_times=True)
+
+    text = heard(model, job(clip("door").samples, request, spoken_before=" So."))
+
+    assert (said(text), text.doubt) == ("The door.", "prompt_echo")
+    assert dreaming.told == [f" door {PROMPT} So.", ""]
+    assert dreaming.aligned == [dreaming.prompts[1]]
+    assert dreaming.temperatures == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("given", [(), words("So it goes")])
+def test_where_nobody_seems_to_speak_only_the_given_words_are_said_and_nothing_is_tried_again(
+    model: FasterWhisper, given: tuple[Word, ...]
+) -> None:
     dreaming = Dreaming(model, NOBODY)
 
-    assert heard(model, quiet(3_000)).words == ()
+    text = heard(model, job(quiet(3_000), given=given))
+
+    assert (said(text), text.doubt) == (joined(given).strip(), "no_speech")
     assert dreaming.temperatures == [0.0]
 
 
-def test_a_partial_that_is_not_credible_is_not_shown_and_not_tried_again() -> None:
-    model = loaded(SETTINGS)
+def test_what_the_model_makes_up_when_nobody_speaks_is_not_said() -> None:
+    model = loaded(replace(SETTINGS, false_phrases=frozenset({"thank you"})))
+    Dreaming(model, (" Thank you.", -0.6, 0.0))
+
+    text = heard(model, job(quiet(3_000)))
+
+    assert (text.words, text.doubt) == ((), "false_phrase")
+
+
+def test_a_second_try_that_hears_nobody_ends_the_trying(model: FasterWhisper) -> None:
+    dreaming = Dreaming(model, LOOP, NOBODY)
+
+    assert heard(model, job(quiet(3_000))).words == ()
+    assert dreaming.temperatures == [0.0, 0.0]
+
+
+def test_a_guess_that_is_not_credible_says_so_and_is_not_tried_again(model: FasterWhisper) -> None:
     dreaming = Dreaming(model, LOOP)
 
-    assert heard(model, quiet(3_000), final=False).words == ()
+    assert heard(model, job(quiet(3_000), thorough=False)).doubt == "repetition"
     assert dreaming.temperatures == [0.0]
 
 
-# When something breaks
-
-
-def test_a_job_that_breaks_the_decoder_leaves_the_others_alone() -> None:
-    model = loaded(SETTINGS)
-    fault = RuntimeError("out of memory at 0x7f")
-    Dreaming(model, SURE, fault, SURE)
-
-    answers = model.transcribe([Job(quiet(1_000), REQUEST, final=True)] * 3)
-
-    assert [type(answer) for answer in answers] == [Hypothesis, EngineError, Hypothesis]
-    broken = answers[1]
-    assert isinstance(broken, EngineError)
-    assert str(broken) == "The model failed on this turn."
-    assert broken.__cause__ is fault
+# When it cannot be used
 
 
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
         ({"model": "/nowhere/at/all"}, "folder '/nowhere/at/all' does not exist"),
-        ({"model": str(BUNDLED.parent)}, "no config.json and model.bin and tokenizer.json"),
-        ({"model": "enormous"}, "There is no model 'enormous'. Name a folder"),
+        ({"model": "enormous"}, "There is no model 'enormous'.*small.en"),
         ({"compute_type": "int3"}, "with compute type 'int3': Invalid compute type"),
         ({"device": "cuda", "compute_type": "int8"}, "on device 'cuda'"),
     ],
@@ -354,44 +427,9 @@ def test_a_model_that_loads_but_does_not_run_says_so(monkeypatch: pytest.MonkeyP
     def break_down(*_: Any) -> None:
         raise RuntimeError("Library libcublas.so.12 is not found")
 
-    monkeypatch.setattr(FasterWhisper, "_hear", break_down)
+    monkeypatch.setattr(Whisper, "encode", break_down)
 
     with pytest.raises(
         UnusableModel, match=r"loads but does not run: Library libcublas\.so\.12 is not found"
     ):
-        loaded(SETTINGS)
-
-
-def test_a_hub_out_of_reach_is_named_as_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(*_: object, **__: object) -> str:
-        raise OSError("Name or service not known\nand more lines of it")
-
-    monkeypatch.setattr(faster_whisper, "snapshot_download", unreachable)
-
-    with pytest.raises(
-        UnusableModel, match=r"'Systran/faster-whisper-tiny' is not on this machine.*not known$"
-    ):
-        loaded(replace(SETTINGS, model="tiny"))
-
-
-def test_a_name_is_fetched_from_the_hub_and_loaded_from_where_it_lies(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: list[tuple[str, str | None]] = []
-
-    def fetch(repository: str, *, allow_patterns: list[str], cache_dir: str | None) -> str:
-        asked.append((repository, cache_dir))
-        return str(BUNDLED)
-
-    monkeypatch.setattr(faster_whisper, "snapshot_download", fetch)
-
-    model = loaded(replace(SETTINGS, model="someone/whisper", device="auto", download_root="models"))
-
-    assert asked == [("someone/whisper", "models")]
-    assert heard(model, clip("door").samples).words
-
-
-def test_a_folder_never_asks_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faster_whisper, "snapshot_download", None)
-
-    assert loaded(SETTINGS).capabilities.languages == frozenset({"en"})
+        loaded()

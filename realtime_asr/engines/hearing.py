@@ -1,0 +1,185 @@
+"""What is known of one turn between two passes over it: its audio, and which of its words are certain.
+
+A pass hears a *stretch* of the turn: from where the settled words end to the newest audio. Words enough
+passes agreed on are given to the next one, which decodes only what follows them. As the stretch grows, agreed
+words at its beginning are settled, and their audio is forgotten: cut where a word ends, so that the next pass
+begins with a whole one. What a pass costs thus depends on the last seconds, not on the length of the turn.
+
+Pure: passes run elsewhere, this is their bookkeeping.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from realtime_asr.audio.timeline import Samples, samples
+from realtime_asr.engines.cutting import piece
+from realtime_asr.engines.engine import Job, Text
+from realtime_asr.engines.mel import HOP, MelSpectrogram
+from realtime_asr.transcript.agreement import PACES, Agreement
+from realtime_asr.transcript.hypothesis import Hypothesis, Word, joined
+from realtime_asr.transcript.request import TurnRequest
+
+TAIL: Final = samples(140)
+"""What a thorough pass hears past the last voiced sample: the ends of words are quiet."""
+
+_LONG = samples(3_000)
+"""Longer stretches are worth shortening."""
+_FRESH = samples(1_000)
+"""Audio so new stays in the stretch: its words may still change, and the next ones are understood by it."""
+_CONTEXT = 24
+"""Words before a stretch that a model is told."""
+_CHOICE = samples(1_500)
+"""How far back a better place to cut is looked for."""
+_AROUND = samples(80)
+"""Words end about where the model says."""
+_ANCHOR = 2
+"""Words after a cut that even a thorough pass is given."""
+_SURE = samples(2_000)
+"""Of audio tell a language for the rest of the turn."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pass:
+    """A job, and where in the turn its stretch lies."""
+
+    job: Job
+    start: int
+    stop: int
+    whole: bool
+    """Its stretch ends where it was asked to, not where a window was full."""
+    voiced: int | None = None
+    """For verdicts: where the turn's words end."""
+
+
+class Hearing:
+    """One turn. Ask it for a pass, give it the model's text; one pass at a time."""
+
+    def __init__(self, request: TurnRequest, bands: int) -> None:
+        self._request = request
+        self._mel = MelSpectrogram(bands)
+        self._agreement = Agreement(PACES[request.delay])
+        self._settled: list[Word] = []
+        self._start = 0
+        self._language = request.language
+
+    @property
+    def fed(self) -> int:
+        return self._mel.end
+
+    @property
+    def stretch(self) -> int:
+        """How much audio the next pass has before it."""
+        return self.fed - self._start
+
+    @property
+    def preface(self) -> str:
+        """All that a verdict's decoder is told in words before it hears."""
+        request = self._request
+        return "\n".join([*request.keywords, request.prompt or "", self._context, joined(self._anchor)])
+
+    def feed(self, heard: Samples) -> None:
+        self._mel.feed(heard)
+
+    def guess(self) -> Pass:
+        """Quick, over everything that is not settled."""
+        return self._pass(self.fed)
+
+    def verdict(self, voiced: int) -> Pass:
+        """Thorough, over the words of a turn that ends after so many samples."""
+        return self._pass(min(voiced + TAIL, self.fed), voiced)
+
+    def learn(self, done: Pass, text: Text) -> Hypothesis | None:
+        """What the turn says now, unless the text is nothing to believe."""
+        if text.doubt is not None and not done.job.thorough:
+            return None
+        if done.stop - done.start >= _SURE:
+            self._language = self._language or text.language
+        hypothesis = self._whole(done, text)
+        if not done.whole:
+            self._settle(hypothesis.words, done.stop)
+            self._agreement = Agreement(PACES[self._request.delay], self._settled)
+            return replace(hypothesis, settled=len(self._settled))
+        self._agreement.add(hypothesis)
+        if done.job.detailed and not done.job.thorough and self._agreement.continues(hypothesis.words):
+            self._shorten(hypothesis, done.stop)
+        return hypothesis
+
+    def _pass(self, stop: int, voiced: int | None = None) -> Pass:
+        stop = max(stop, self._start)
+        frames = self._mel.frames(self._start, stop)
+        fitting = piece(frames)
+        whole = len(fitting) == len(frames)
+        # What a full window leaves behind is settled at once.
+        thorough = voiced is not None or not whole
+        job = Job(
+            fitting,
+            self._request,
+            thorough,
+            given=self._anchor if thorough else self._agreed,
+            spoken_before=self._context,
+            language=self._language,
+            detailed=self._wants_details(thorough=thorough),
+        )
+        return Pass(job, self._start, stop if whole else self._start + len(fitting) * HOP, whole, voiced)
+
+    @property
+    def _context(self) -> str:
+        return joined(self._settled[-_CONTEXT:]) or self._request.spoken_before or ""
+
+    @property
+    def _agreed(self) -> tuple[Word, ...]:
+        """What the stretch is known to begin with."""
+        return tuple(self._agreement.said[len(self._settled) :])
+
+    @property
+    def _anchor(self) -> tuple[Word, ...]:
+        """What keeps the end of the word before, if the cut left some of it, from being taken for a word."""
+        return self._agreed[:_ANCHOR] if self._settled else ()
+
+    def _wants_details(self, *, thorough: bool) -> bool:
+        if thorough:
+            return self._request.logprobs or self._request.word_times
+        return bool(self._agreed) and self.stretch > _LONG
+
+    def _whole(self, done: Pass, text: Text) -> Hypothesis:
+        words = [*self._settled, *(_later(word, done.start) for word in text.words)]
+        return Hypothesis(tuple(words), language=text.language, heard=done.stop, settled=len(self._settled))
+
+    def _shorten(self, hypothesis: Hypothesis, heard: int) -> None:
+        """Settle what was agreed on a while ago."""
+        known = len(self._settled)
+        agreed = hypothesis.words[known : len(self._agreement.said) - 1]
+        ends = [
+            (word.end, count)
+            for count, word in enumerate(agreed, known + 1)
+            if word.end is not None and word.end <= heard - _FRESH
+        ]
+        if ends:
+            cut, count = self._best_cut(ends)
+            self._settle(hypothesis.words[:count], cut)
+
+    def _best_cut(self, ends: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        """Of the last few the one with the deepest pause: where that is, and how many words come before."""
+        latest, _ = ends[-1]
+        choices = [(*self._pause(end), count) for end, count in ends if end >= latest - _CHOICE]
+        _, cut, count = min(choices)
+        return cut, count
+
+    def _pause(self, end: int) -> tuple[float, int]:
+        """How loud it is at the quietest moment around a word's end, and when that is."""
+        first = max(end - _AROUND, self._start)
+        loudness = self._mel.frames(first, min(end + _AROUND, self.fed)).max(axis=1)
+        quietest = int(loudness.argmin())
+        return float(loudness[quietest]), first + quietest * HOP
+
+    def _settle(self, words: Sequence[Word], cut: int) -> None:
+        self._settled = list(words)
+        self._start = cut - cut % HOP
+        self._mel.forget_before(self._start)
+
+
+def _later(word: Word, by: int) -> Word:
+    if word.start is None or word.end is None:
+        return word
+    return replace(word, start=word.start + by, end=word.end + by)

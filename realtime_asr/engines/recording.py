@@ -1,0 +1,21 @@
+"""A whole recording, transcribed by a model alone: for tools that need no server."""
+
+from realtime_asr.audio.timeline import Samples
+from realtime_asr.engines.engine import EngineError, Model
+from realtime_asr.engines.hearing import Hearing
+from realtime_asr.transcript.hypothesis import Hypothesis
+from realtime_asr.transcript.request import TurnRequest
+
+
+def transcribe(model: Model, recording: Samples, request: TurnRequest) -> Hypothesis:
+    """In thorough passes, as many as it takes. Raises EngineError."""
+    hearing = Hearing(request, model.bands)
+    hearing.feed(recording)
+    while True:
+        work = hearing.verdict(len(recording))
+        (text,) = model.transcribe([work.job])
+        if isinstance(text, EngineError):
+            raise text
+        hypothesis = hearing.learn(work, text)
+        if work.whole and hypothesis is not None:
+            return hypothesis

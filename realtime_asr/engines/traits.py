@@ -1,0 +1,39 @@
+"""What is known about a model beyond its weights: a small file, `traits.json`, in the model's folder."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from realtime_asr.engines.engine import UnusableModel
+from realtime_asr.transcript.credibility import NoSpeech
+
+
+class Traits(BaseModel):
+    """Measured once per model, so that nobody has to find out again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    final_window: Literal["full", "short"] = "full"
+    """Whether finals may use an encoder window that fits the speech. Whisper was trained on 30 s."""
+    beam_size: int = Field(default=5, ge=1)
+    """Beams of a thorough pass."""
+    tokens_per_second: float = Field(default=8.0, gt=0)
+    """Speech has three to five. What writes more than this is in a loop."""
+    spare_tokens: int = Field(default=8, ge=0)
+    """As many more, however short the audio is."""
+    words_early: float = Field(default=0.0, ge=0)
+    """Seconds by which the model pays attention to words before they begin."""
+    no_speech: NoSpeech = NoSpeech()
+    """What tells that nobody spoke."""
+
+
+def read_traits(folder: Path) -> Traits:
+    """The usual ones where the folder says nothing."""
+    path = folder / "traits.json"
+    if not path.is_file():
+        return Traits()
+    try:
+        return Traits.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as problem:
+        raise UnusableModel(f"The model's traits.json is not understood: {problem}") from problem
