@@ -11,10 +11,11 @@ import numpy as np
 
 from realtime_asr.audio.detection import SpeechScorer
 from realtime_asr.audio.formats import PCM16_24K, AudioFormat, Encoding, encode_pcm16
+from realtime_asr.audio.noise import Denoiser
 from realtime_asr.audio.timeline import Samples
 from realtime_asr.engines.engine import Capabilities
 from realtime_asr.session.commands import FromClient, HangUp
-from realtime_asr.session.config import Limits, ModelNames, SessionConfig, Transcription
+from realtime_asr.session.config import Limits, ModelNames, NoiseReduction, SessionConfig, Transcription
 from realtime_asr.session.events import Event
 from realtime_asr.session.session import Session
 from realtime_asr.transcript.hypothesis import Hypothesis, Word
@@ -49,6 +50,26 @@ class LoudnessScorer:
         return float(np.sqrt(np.mean(np.square(window))) > self._threshold)
 
 
+class LateDenoiser:
+    """Reduces no noise, but holds samples back until flushed, as one that works hard would."""
+
+    def __init__(self, delay: int = 200) -> None:
+        self.flushes = 0
+        self._delay = delay
+        self._held: Samples = np.zeros(0, np.float32)
+
+    def clean(self, samples: Samples) -> Samples:
+        heard = np.concatenate((self._held, samples))
+        ready = max(len(heard) - self._delay, 0)
+        self._held = heard[ready:]
+        return heard[:ready]
+
+    def flush(self) -> Samples:
+        self.flushes += 1
+        rest, self._held = self._held, self._held[:0]
+        return rest
+
+
 # Sessions
 
 
@@ -66,11 +87,18 @@ def limited(**changes: Any) -> Limits:
 
 
 def session(
-    config: SessionConfig | None = None, limits: Limits | None = None, scorer: SpeechScorer | None = None
+    config: SessionConfig | None = None,
+    limits: Limits | None = None,
+    scorer: SpeechScorer | None = None,
+    new_denoiser: Callable[[NoiseReduction], Denoiser] | None = None,
 ) -> Session:
     """Items are called item_1, item_2 and so on. Begin is yours to send."""
     return Session(
-        config or configured(), limits or limited(), scorer or LoudnessScorer(), counted_ids("item")
+        config or configured(),
+        limits or limited(),
+        scorer or LoudnessScorer(),
+        counted_ids("item"),
+        new_denoiser,
     )
 
 
@@ -142,8 +170,8 @@ def words(text: str) -> tuple[Word, ...]:
     return tuple(Word(f" {word}") for word in text.split())
 
 
-def partial(text: str) -> Hypothesis:
-    return Hypothesis(words(text))
+def partial(text: str, heard: int = 0) -> Hypothesis:
+    return Hypothesis(words(text), heard=heard)
 
 
 def final(text: str, language: str | None = None) -> Hypothesis:
@@ -165,6 +193,7 @@ class ScriptedStream:
     def __init__(self, request: TurnRequest, script: Script) -> None:
         self.request = request
         self.fed: list[int] = []
+        self.prepared: list[int] = []
         self.voiced: int | None = None
         self.abandoned = False
         self._script = script
@@ -172,6 +201,9 @@ class ScriptedStream:
 
     def feed(self, samples: Samples) -> None:
         self.fed.append(len(samples))
+
+    def prepare(self, voiced: int) -> None:
+        self.prepared.append(voiced)
 
     def finish(self, voiced: int) -> None:
         self.voiced = voiced

@@ -1,13 +1,25 @@
 """The fakes keep the contracts of what they stand in for."""
 
+import numpy as np
 import pytest
 
+from realtime_asr.audio.noise import Denoiser
 from realtime_asr.engines.engine import Engine, EngineError
 from realtime_asr.runtime.channel import Channel
 from realtime_asr.session.commands import ClearAudio, CommitAudio, HangUp
 from realtime_asr.session.events import AudioCleared
 from realtime_asr.transcript.request import TurnRequest
-from tests.fakes import ManualClock, MemoryChannel, ScriptedEngine, Until, counted_ids, final, partial, tone
+from tests.fakes import (
+    LateDenoiser,
+    ManualClock,
+    MemoryChannel,
+    ScriptedEngine,
+    Until,
+    counted_ids,
+    final,
+    partial,
+    tone,
+)
 
 REQUEST = TurnRequest("whisper-1")
 
@@ -55,6 +67,7 @@ async def test_an_engine_says_its_script_and_the_final_only_when_finished() -> N
     await contract.start()
     stream = engine.open(REQUEST)
     stream.feed(tone(320))
+    stream.prepare(290)
     heard = stream.hypotheses()
 
     first = await anext(heard)
@@ -63,7 +76,20 @@ async def test_an_engine_says_its_script_and_the_final_only_when_finished() -> N
     await contract.stop()
 
     assert (partial("hello"), [final("hello you")]) == (first, rest)
-    assert (stream.fed, stream.voiced, stream.abandoned, engine.running) == ([320], 300, False, False)
+    assert (stream.fed, stream.prepared, stream.voiced) == ([320], [290], 300)
+    assert (stream.abandoned, engine.running) == (False, False)
+
+
+def test_a_denoiser_holds_back_what_it_gives_out_when_flushed() -> None:
+    denoiser = LateDenoiser(delay=200)
+    contract: Denoiser = denoiser
+    noise = tone(320)
+
+    given = [contract.clean(noise), contract.flush(), contract.flush()]
+
+    assert [120, 200, 0] == [len(samples) for samples in given]
+    assert np.array_equal(noise, np.concatenate(given))
+    assert denoiser.flushes == 2
 
 
 async def test_an_engine_breaks_where_its_script_says_so() -> None:

@@ -8,7 +8,6 @@ from realtime_asr.audio.formats import ALAW_8K, PCM16_24K, ULAW_8K, AudioFormat
 from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.dialects.openai_frames import (
     DetectionObject,
-    Included,
     NoiseReductionObject,
     ServerFrame,
     Told,
@@ -21,6 +20,7 @@ from realtime_asr.dialects.openai_frames import (
 )
 from realtime_asr.dialects.openai_shared import (
     ClientFrame,
+    Included,
     InputSettings,
     Lifetime,
     Mint,
@@ -66,7 +66,7 @@ class Session(InputSettings, SessionSettings):
 
     def patch(self) -> Patch:
         named = _FORMATS[self.format] if self.format else None
-        return self.as_patch(named, logprobs=self.logprobs())
+        return self.as_patch(named, self.extras())
 
 
 class TranscriptionSessionUpdateFrame(ClientFrame):
@@ -119,7 +119,7 @@ class SessionObject(Told):
     input_audio_transcription: TranscriptionObject | None
     client_secret: None = None
     """Only the route that mints one has something to say here."""
-    include: Included | None
+    include: tuple[Included, ...] | None
 
 
 def session_object(config: SessionConfig, *, session_id: str, expires_at: int) -> SessionObject:
@@ -130,7 +130,7 @@ def session_object(config: SessionConfig, *, session_id: str, expires_at: int) -
         turn_detection=detection_object(config.detection),
         input_audio_format=_FORMAT_NAMES[config.format.encoding],
         input_audio_transcription=transcription_object(config.transcription, unset=""),
-        include=included(config.logprobs),
+        include=included(config.include),
     )
 
 

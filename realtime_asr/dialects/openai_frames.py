@@ -2,13 +2,15 @@
 
 import base64
 from collections.abc import Sequence
+from math import exp
 from typing import Annotated, Final, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from realtime_asr.audio.detection import Eagerness, SemanticVad, ServerVad, TurnDetection
-from realtime_asr.audio.timeline import RATE, milliseconds
-from realtime_asr.session.config import Delay, NoiseReduction, NoiseReductionKind, Transcription
+from realtime_asr.audio.timeline import RATE, milliseconds, seconds
+from realtime_asr.dialects.openai_shared import EXTRAS, Included
+from realtime_asr.session.config import Deltas, Extra, NoiseReduction, NoiseReductionKind, Transcription
 from realtime_asr.session.events import (
     AudioCleared,
     AudioCommitted,
@@ -24,6 +26,7 @@ from realtime_asr.session.events import (
     TranscriptGrew,
 )
 from realtime_asr.session.problem import ProblemKind
+from realtime_asr.transcript.agreement import Delay
 from realtime_asr.transcript.hypothesis import Word
 
 OMITTED: Final = Field(exclude_if=lambda value: value is None)
@@ -104,6 +107,15 @@ class Logprob(Told):
     bytes: list[int]
 
 
+class TimedWord(Told):
+    """Ours. Its times are seconds since the session's first sample."""
+
+    word: str
+    start: float
+    end: float
+    probability: Annotated[float | None, OMITTED] = None
+
+
 class Language(Told):
     code: str
 
@@ -140,6 +152,7 @@ class CompletedFrame(ServerFrame):
     logprobs: Annotated[list[Logprob] | None, OMITTED] = None
     languages: Annotated[tuple[Language] | None, OMITTED] = None
     usage: DurationUsage
+    words: Annotated[list[TimedWord] | None, OMITTED] = None
 
 
 class FailedFrame(ServerFrame):
@@ -222,6 +235,7 @@ def _text_frame(event: AboutText, event_id: str) -> ServerFrame:
                 logprobs=_logprobs(transcript, event.logprobs),
                 languages=(Language(code=event.language),) if event.language else None,
                 usage=DurationUsage(seconds=-(-event.length // RATE)),
+                words=_timed(event.words),
             )
         case TranscriptFailed(item_id, problem):
             body = TranscriptProblem(
@@ -268,6 +282,22 @@ def _logprobs(text: str, words: Sequence[Word] | None) -> list[Logprob] | None:
     ]
 
 
+def _timed(words: Sequence[Word] | None) -> list[TimedWord] | None:
+    """Without those of which nobody knows when they were said."""
+    if words is None:
+        return None
+    return [
+        TimedWord(
+            word=word.text.lstrip(" "),
+            start=round(seconds(word.start), 3),
+            end=round(seconds(word.end), 3),
+            probability=None if word.logprob is None else round(exp(word.logprob), 4),
+        )
+        for word in words
+        if word.start is not None and word.end is not None
+    ]
+
+
 class TranscriptionObject(Told):
     model: str
     language: str | None
@@ -275,6 +305,7 @@ class TranscriptionObject(Told):
     languages: Annotated[tuple[str, ...] | None, OMITTED] = None
     keywords: Annotated[tuple[str, ...] | None, OMITTED] = None
     delay: Annotated[Delay | None, OMITTED] = None
+    deltas: Annotated[Deltas | None, OMITTED] = None
 
 
 class NoiseReductionObject(Told):
@@ -296,7 +327,7 @@ class SemanticVadObject(Told):
 
 
 DetectionObject = Annotated[ServerVadObject | SemanticVadObject, Field(discriminator="type")]
-Included = tuple[Literal["item.input_audio_transcription.logprobs"], ...]
+_INCLUDED: Final = {extra: name for name, extra in EXTRAS.items()}
 
 
 def transcription_object(
@@ -312,6 +343,7 @@ def transcription_object(
         languages=transcription.languages or None,
         keywords=transcription.keywords or None,
         delay=transcription.delay,
+        deltas=transcription.deltas,
     )
 
 
@@ -338,7 +370,5 @@ def detection_object(detection: TurnDetection | None) -> ServerVadObject | Seman
             assert_never(detection)
 
 
-def included(logprobs: bool | None) -> Included | None:  # noqa: FBT001 - the setting's own three values
-    if logprobs is None:
-        return None
-    return ("item.input_audio_transcription.logprobs",) if logprobs else ()
+def included(extras: tuple[Extra, ...] | None) -> tuple[Included, ...] | None:
+    return None if extras is None else tuple(_INCLUDED[extra] for extra in extras)

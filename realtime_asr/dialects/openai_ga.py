@@ -10,7 +10,6 @@ from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.dialects.openai_frames import (
     OMITTED,
     DetectionObject,
-    Included,
     NoiseReductionObject,
     ServerFrame,
     Told,
@@ -23,6 +22,7 @@ from realtime_asr.dialects.openai_frames import (
 )
 from realtime_asr.dialects.openai_shared import (
     ClientFrame,
+    Included,
     InputSettings,
     Lifetime,
     Mint,
@@ -77,7 +77,7 @@ class Session(SessionSettings):
     def patch(self) -> Patch:
         settings = (self.audio and self.audio.input) or AudioInput()
         named = settings.format.audio_format() if settings.format else None
-        return settings.as_patch(named, logprobs=self.logprobs())
+        return settings.as_patch(named, self.extras())
 
 
 AnySession = Annotated[Session, typed("transcription")]
@@ -128,7 +128,7 @@ class SessionObject(Told):
     id: str
     expires_at: int
     audio: AudioObject
-    include: Included | None
+    include: tuple[Included, ...] | None
 
 
 def session_object(config: SessionConfig, *, session_id: str, expires_at: int) -> SessionObject:
@@ -142,7 +142,7 @@ def session_object(config: SessionConfig, *, session_id: str, expires_at: int) -
         id=session_id,
         expires_at=expires_at,
         audio=AudioObject(input=settings),
-        include=included(config.logprobs),
+        include=included(config.include),
     )
 
 

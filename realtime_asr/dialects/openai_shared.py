@@ -4,7 +4,7 @@ import binascii
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -33,7 +33,8 @@ from realtime_asr.session.commands import (
 )
 from realtime_asr.session.config import (
     UNSET,
-    Delay,
+    Deltas,
+    Extra,
     NoiseReductionKind,
     NoiseReductionPatch,
     Patch,
@@ -43,8 +44,14 @@ from realtime_asr.session.config import (
     Unset,
 )
 from realtime_asr.session.problem import Problem
+from realtime_asr.transcript.agreement import Delay
 
-LOGPROBS: Final = "item.input_audio_transcription.logprobs"
+Included = Literal["item.input_audio_transcription.logprobs", "item.input_audio_transcription.word_times"]
+EXTRAS: Final[dict[Included, Extra]] = {
+    "item.input_audio_transcription.logprobs": "logprobs",
+    "item.input_audio_transcription.word_times": "word_times",
+}
+"""What can be included, by its name on the wire. The times of words are ours."""
 
 LONGEST_NAME: Final = 512
 """Characters in whatever names something: an event, an item, a model. We send names back."""
@@ -141,6 +148,9 @@ class TranscriptionSettings(Sent):
     prompt: Annotated[str | None, Field(max_length=32_768), AfterValidator(lambda sent: sent or None)] = None
     keywords: Annotated[tuple[Name, ...], Field(strict=False, max_length=1_000)] = ()
     delay: Delay | None = None
+    deltas: Annotated[
+        Deltas | None, Field(description="Ours. `after_commit`: no delta before the turn is over.")
+    ] = None
 
     def patch(self) -> TranscriptionPatch:
         # Clients without an opinion send the model empty; that is no wish to change it.
@@ -194,13 +204,13 @@ class InputSettings(Sent):
         | None
     ) = None
 
-    def as_patch(self, format: AudioFormat | None, *, logprobs: bool | Unset | None) -> Patch:
+    def as_patch(self, format: AudioFormat | None, include: tuple[Extra, ...] | Unset | None) -> Patch:
         return Patch(
             format=format or UNSET,
             transcription=self.said("transcription"),
             noise_reduction=self.said("noise_reduction"),
             detection=self.said("turn_detection"),
-            logprobs=logprobs,
+            include=include,
         )
 
 
@@ -208,7 +218,7 @@ def _known_items(sent: object, info: ValidationInfo) -> object:
     """Whatever else there is to include, we have none of it: no reason to refuse the rest."""
     if info.context or not isinstance(sent, list):
         return sent
-    return [item for item in sent if item == LOGPROBS]
+    return [item for item in sent if item in get_args(Included)]
 
 
 Ignored = Annotated[object, Field(description="Accepted, never used.")]
@@ -228,17 +238,18 @@ class Echo(Sent):
 class SessionSettings(Echo):
     include: (
         Annotated[
-            tuple[Literal["item.input_audio_transcription.logprobs"], ...],
-            Field(strict=False),
+            tuple[Included, ...],
+            Field(strict=False, description="`item.input_audio_transcription.word_times` is ours."),
             BeforeValidator(_known_items),
         ]
         | None
     ) = None
 
-    def logprobs(self) -> bool | Unset | None:
+    def extras(self) -> tuple[Extra, ...] | Unset | None:
+        """In the order asked for, and none of them twice."""
         if "include" not in self.model_fields_set:
             return UNSET
-        return None if self.include is None else bool(self.include)
+        return None if self.include is None else tuple(dict.fromkeys(EXTRAS[name] for name in self.include))
 
     def claims(self) -> dict[str, Any]:
         """What was said, as JSON, to be read again later."""

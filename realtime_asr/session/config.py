@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeVar
 from realtime_asr.audio.detection import Eagerness, SemanticVad, ServerVad, TurnDetection
 from realtime_asr.audio.formats import PCM16_24K, AudioFormat
 from realtime_asr.session.problem import Problem
+from realtime_asr.transcript.agreement import Delay
 
 
 class Unset(Enum):
@@ -25,8 +26,11 @@ class ServerDefault(Enum):
     DEFAULT = "default"
 
 
-Delay = Literal["minimal", "low", "medium", "high", "xhigh"]
 NoiseReductionKind = Literal["near_field", "far_field"]
+Deltas = Literal["live", "after_commit"]
+"""While one speaks, or not before the turn is over."""
+Extra = Literal["logprobs", "word_times"]
+"""What a client can have besides text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Transcription:
     prompt: str | None = None
     keywords: tuple[str, ...] = ()
     delay: Delay | None = None
+    deltas: Deltas | None = None
+    """None for live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,8 @@ class SessionConfig:
     format: AudioFormat = PCM16_24K
     noise_reduction: NoiseReduction | None = None
     chosen_detection: TurnDetection | ServerDefault | None = ServerDefault.DEFAULT
-    logprobs: bool | None = None
-    """None until a client names what to include: it is told null then, not an empty list."""
+    include: tuple[Extra, ...] | None = None
+    """None until a client names something: it is told null then, not an empty list."""
 
     @property
     def detection(self) -> TurnDetection | None:
@@ -77,6 +83,7 @@ class TranscriptionPatch:
     prompt: str | Unset | None = UNSET
     keywords: tuple[str, ...] | Unset = UNSET
     delay: Delay | Unset | None = UNSET
+    deltas: Deltas | Unset | None = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ class Patch:
     transcription: TranscriptionPatch | Unset | None = UNSET
     noise_reduction: NoiseReductionPatch | Unset | None = UNSET
     detection: ServerVadPatch | SemanticVadPatch | Unset | None = UNSET
-    logprobs: bool | Unset | None = UNSET
+    include: tuple[Extra, ...] | Unset | None = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +137,12 @@ class Limits:
     models: ModelNames
     languages: frozenset[str] | None = None
     """What the engine understands; None for anything."""
+    noise_reduction: bool = False
+    """There is a denoiser. Without one, asking for it is no error: the client is told that it is off."""
     shortest_commit: int = 1_600
     longest_turn: int = 28 * 16_000
-    longest_manual_turn: int = 300 * 16_000
+    """With detection; a client that says itself where turns end may take its time."""
+    longest_manual_turn: int = 3_600 * 16_000
     kept_audio: int = 30 * 16_000
     kept_items: int = 64
     session_seconds: float = 3600.0
@@ -147,9 +157,9 @@ def accept(config: SessionConfig, patch: Patch, limits: Limits) -> SessionConfig
         config,
         format=_given(patch.format, config.format),
         transcription=_transcription(config.transcription, patch.transcription, limits.models.default),
-        noise_reduction=_noise_reduction(config.noise_reduction, patch.noise_reduction),
+        noise_reduction=_noise_reduction(config.noise_reduction, patch.noise_reduction, limits),
         chosen_detection=_detection(config.chosen_detection, patch.detection),
-        logprobs=_given(patch.logprobs, config.logprobs),
+        include=_given(patch.include, config.include),
     )
     return _objection(changed.transcription, limits) or changed
 
@@ -167,12 +177,15 @@ def _transcription(
         prompt=_given(patch.prompt, now.prompt) or None,
         keywords=_given(patch.keywords, now.keywords),
         delay=_given(patch.delay, now.delay),
+        deltas=_given(patch.deltas, now.deltas),
     )
 
 
 def _noise_reduction(
-    now: NoiseReduction | None, patch: NoiseReductionPatch | Unset | None
+    now: NoiseReduction | None, patch: NoiseReductionPatch | Unset | None, limits: Limits
 ) -> NoiseReduction | None:
+    if not limits.noise_reduction:
+        return None
     if not isinstance(patch, NoiseReductionPatch):
         return _given(patch, now)
     now = now or NoiseReduction("near_field")

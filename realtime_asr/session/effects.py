@@ -21,8 +21,16 @@ class FeedTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareTurn:
+    """The speaker pauses. If nothing more is fed, the turn will be finished with the same `voiced`."""
+
+    item_id: str
+    voiced: int
+
+
+@dataclass(frozen=True, slots=True)
 class FinishTurn:
-    """No more audio comes. The turn's words lie in its first `voiced` samples; the rest is silence."""
+    """No more audio comes. The turn's words lie in the first `voiced` samples of what was fed."""
 
     item_id: str
     voiced: int
@@ -43,4 +51,4 @@ class Close:
     reason: str
 
 
-Effect = OpenTurn | FeedTurn | FinishTurn | AbandonTurn | Close
+Effect = OpenTurn | FeedTurn | PrepareTurn | FinishTurn | AbandonTurn | Close

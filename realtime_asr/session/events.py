@@ -96,6 +96,8 @@ class TranscriptCompleted:
     language: str | None = None
     """As detected; None when the client named it or nothing was said."""
     logprobs: tuple[Word, ...] | None = None
+    words: tuple[Word, ...] | None = None
+    """With their times on the session's clock, when the client asked for them."""
     corrected: bool = False
     """Words already sent turned out wrong."""
 

@@ -5,8 +5,9 @@ arrived. `now` matters only for the end of the session's life.
 
 Turns. Audio before the floor is accounted for: it belongs to an item, or was dropped for a named reason. At
 most one turn is open, and it starts at the floor. The first voiced window opens it; silence (server
-detection), the client's commit or its own length ends it. What an engine hears of it begins where the voice
-does and ends where the voice ended: silence costs nothing.
+detection), the client's commit or its own length ends it. What an engine hears of it is an excerpt: from
+where the voice begins to where it ended, without the long silences between. Silence costs nothing. At a pause
+the engine is told that the turn may be over, so that its final can be ready when it is.
 
 Text. Every committed turn that asked for text ends in exactly one completed or failed. What is said of a
 turn waits until all turns before it have ended, so that clients which join text regardless of its item stay
@@ -28,6 +29,7 @@ from realtime_asr.audio.detection import (
     boundary,
 )
 from realtime_asr.audio.intake import Intake
+from realtime_asr.audio.noise import Denoiser
 from realtime_asr.audio.timeline import RATE, WINDOW, Samples, milliseconds, samples
 from realtime_asr.session.commands import (
     AppendAudio,
@@ -46,9 +48,17 @@ from realtime_asr.session.commands import (
     TimePassed,
     TranscriptionBroke,
 )
-from realtime_asr.session.config import Limits, SessionConfig, accept
+from realtime_asr.session.config import Limits, NoiseReduction, SessionConfig, accept
 from realtime_asr.session.conversation import LONGEST_RECORDING, Conversation
-from realtime_asr.session.effects import AbandonTurn, Close, Effect, FeedTurn, FinishTurn, OpenTurn
+from realtime_asr.session.effects import (
+    AbandonTurn,
+    Close,
+    Effect,
+    FeedTurn,
+    FinishTurn,
+    OpenTurn,
+    PrepareTurn,
+)
 from realtime_asr.session.events import (
     AudioCleared,
     AudioCommitted,
@@ -67,8 +77,10 @@ from realtime_asr.session.events import (
     SpeechStarted,
     SpeechStopped,
 )
+from realtime_asr.session.excerpt import Excerpt
 from realtime_asr.session.problem import Problem
 from realtime_asr.session.turn import Turn
+from realtime_asr.transcript.agreement import USUAL
 from realtime_asr.transcript.hypothesis import Hypothesis
 from realtime_asr.transcript.request import TurnRequest
 
@@ -78,7 +90,13 @@ Output = Event | Effect
 _MANUAL = ServerVad(threshold=0.2, prefix_padding_ms=500)
 _LEAD = samples(1_000)
 """Audio before the voice that is kept, and that an engine hears at the most."""
+_PAUSE = 5 * WINDOW
+"""Silence after which a turn may be over: 160 ms. The engine hears as much of it, and no more for now."""
+_LONG_PAUSE = samples(1_000)
+_BREATH = samples(500)
+"""What an engine hears before the voice that follows a long pause."""
 _SPLIT_SEARCH = samples(5_000)
+_SPLIT_PAUSE = 3 * WINDOW
 
 
 class Session:
@@ -89,13 +107,23 @@ class Session:
     """
 
     def __init__(
-        self, config: SessionConfig, limits: Limits, scorer: SpeechScorer, new_item_id: Callable[[], str]
+        self,
+        config: SessionConfig,
+        limits: Limits,
+        scorer: SpeechScorer,
+        new_item_id: Callable[[], str],
+        new_denoiser: Callable[[NoiseReduction], Denoiser] | None = None,
     ) -> None:
         self._config = config
         self._limits = limits
         self._scorer = scorer
         self._new_item_id = new_item_id
-        self._intake = Intake(config.format)
+        self._new_denoiser = new_denoiser
+        self._intake = Intake(config.format, self._denoiser())
+        self._language: str | None = None
+        """Of the newest text."""
+        self._split = (0, "")
+        """Where a turn was split last, and what it had said by then; nothing once that was passed on."""
         self._buffer = AudioBuffer()
         self._floor = 0
         self._scored = 0
@@ -216,11 +244,20 @@ class Session:
         if isinstance(accepted, Problem):
             self._reject(accepted, command.ref)
             return
-        if accepted.format != self._config.format:
+        refined = accepted.noise_reduction != self._config.noise_reduction
+        reformatted = accepted.format != self._config.format
+        if refined or reformatted:
             self._hear_the_rest()
-            self._intake = Intake(accepted.format)
         self._config = accepted
+        if refined:
+            self._intake.denoiser = self._denoiser()
+        if reformatted:
+            self._intake = Intake(accepted.format, self._intake.denoiser)
         self._emit(SessionUpdated(accepted, command.via))
+
+    def _denoiser(self) -> Denoiser | None:
+        wanted = self._config.noise_reduction
+        return None if wanted is None or self._new_denoiser is None else self._new_denoiser(wanted)
 
     def _retrieve(self, command: RetrieveItem) -> None:
         if item := self._conversation.retrieve(command.item_id):
@@ -247,7 +284,7 @@ class Session:
             if self._open is None:
                 self._forget_silence()
         if self._open is not None:
-            self._feed(self._open, self._buffer.end)
+            self._feed(self._open)
             # For retrieval, and for the turn that follows a split.
             self._buffer.forget_before(max(self._open.start, self._buffer.end - self._limits.kept_audio))
 
@@ -258,13 +295,19 @@ class Session:
     def _hear_window(self, window: Samples) -> None:
         self._scored += WINDOW
         probability = self._scorer.score(window)
-        if (detection := self._config.detection) is None:
+        if (vad := self._vad()) is None:
             self._hear_manually(probability)
         else:
-            self._detect(probability, detection.as_silence())
+            self._detect(probability, vad)
         if self._open is not None:
             self._loudness.append((self._scored, float(window @ window)))
             self._split_when_too_long(self._open)
+
+    def _vad(self) -> ServerVad | None:
+        """How long to wait for more, considering what was said."""
+        if (detection := self._config.detection) is None:
+            return None
+        return detection.as_silence(finished=self._open is not None and self._open.sounds_finished)
 
     def _hear_manually(self, probability: float) -> None:
         """The client will say when the turn ends; find out what of it is worth hearing."""
@@ -274,9 +317,9 @@ class Session:
                 voice_from = max(at - _MANUAL.padding, self._floor, self._buffer.start)
                 self._open_turn(self._floor, voice_from, announced=False)
             case SpeechWentOn(until) if turn is not None:
-                turn.voiced_until = until
+                self._go_on(turn, until)
             case _:
-                pass
+                self._look_for_a_pause()
 
     def _detect(self, probability: float, vad: ServerVad) -> None:
         turn = self._open
@@ -287,11 +330,27 @@ class Session:
                 # The client may want more of the silence before; the engine has no use for it.
                 self._open_turn(start, max(start, at - _LEAD), announced=True)
             case SpeechWentOn(until) if turn is not None:
-                turn.voiced_until = until
+                self._go_on(turn, until)
             case SpeechEnded(at) if turn is not None:
                 self._stop(turn, at)
             case _:
                 self._look_at_idleness(vad)
+                self._look_for_a_pause()
+
+    def _go_on(self, turn: Turn, until: int) -> None:
+        """The voice is there, or there again."""
+        began = until - WINDOW
+        if turn.excerpt is not None and began - turn.voiced_until > _LONG_PAUSE:
+            self._feed(turn)
+            turn.excerpt.skip_to(max(began - _BREATH, self._buffer.start))
+        turn.voiced_until = until
+
+    def _look_for_a_pause(self) -> None:
+        turn = self._open
+        if turn is not None and turn.excerpt is not None and self._scored - turn.voiced_until == _PAUSE:
+            self._feed(turn)
+            if turn.listened_to and turn.broken is None:
+                self._emit(PrepareTurn(turn.item_id, turn.excerpt.inside(turn.voiced_until)))
 
     def _look_at_idleness(self, vad: ServerVad) -> None:
         if self._open is None and vad.idle_timeout is not None:
@@ -312,7 +371,7 @@ class Session:
     def _clear(self) -> None:
         self._hear_the_rest()
         # Half a sample is cleared too: it would shift every byte that follows.
-        self._intake = Intake(self._config.format)
+        self._intake = Intake(self._config.format, self._intake.denoiser)
         if self._open is not None:
             self._abandon(self._open)
             del self._turns[self._open.item_id]
@@ -334,28 +393,38 @@ class Session:
         # Without detection the client may commit silence, and retrieve it.
         reach = LONGEST_RECORDING
         if (detection := self._config.detection) is not None:
-            reach = max(detection.as_silence().padding, _LEAD) + WINDOW
+            reach = max(detection.as_silence(finished=True).padding, _LEAD) + WINDOW
         reach = min(reach, self._limits.kept_audio)
         self._buffer.forget_before(min(max(self._scored - reach, self._floor), self._scored))
 
     # Turns
 
-    def _new_turn(self, start: int, *, announced: bool) -> Turn:
-        turn = Turn(self._new_item_id(), start, self._request(), announced, voiced_until=start)
+    def _new_turn(self, start: int, *, announced: bool, voice_from: int | None = None) -> Turn:
+        request = self._request(self._spoken_before(voice_from))
+        asked = self._config.transcription
+        live = asked is None or asked.deltas != "after_commit"
+        turn = Turn(self._new_item_id(), start, request, announced, live, voiced_until=start)
         self._open = self._turns[turn.item_id] = turn
         return turn
 
     def _open_turn(self, start: int, voice_from: int, *, announced: bool) -> Turn:
-        turn = self._new_turn(start, announced=announced)
+        turn = self._new_turn(start, announced=announced, voice_from=voice_from)
         turn.voiced_until = self._scored
-        turn.voice_from = turn.fed = voice_from
+        turn.excerpt = Excerpt(voice_from)
         if announced:
             self._emit(SpeechStarted(turn.item_id, start))
         if turn.request is not None:
             self._emit(OpenTurn(turn.item_id, turn.request))
         return turn
 
-    def _request(self) -> TurnRequest | None:
+    def _spoken_before(self, voice_from: int | None) -> str | None:
+        split_at, said = self._split
+        if voice_from is None or voice_from - split_at > _LONG_PAUSE:
+            return None
+        self._split = (0, "")
+        return said or None
+
+    def _request(self, spoken_before: str | None) -> TurnRequest | None:
         asked = self._config.transcription
         if asked is None:
             return None
@@ -365,13 +434,25 @@ class Session:
             asked.languages,
             asked.prompt,
             asked.keywords,
-            bool(self._config.logprobs),
+            asked.delay or USUAL,
+            logprobs="logprobs" in (self._config.include or ()),
+            word_times="word_times" in (self._config.include or ()),
+            spoken_before=spoken_before,
+            language_before=self._language,
         )
 
-    def _feed(self, turn: Turn, until: int) -> None:
-        if turn.listened_to and turn.broken is None and until > turn.fed:
-            self._emit(FeedTurn(turn.item_id, self._buffer.slice(turn.fed, until)))
-            turn.fed = until
+    def _feed(self, turn: Turn) -> None:
+        """All that was heard up to shortly after the voice."""
+        excerpt = turn.excerpt
+        if excerpt is None or not turn.listened_to or turn.broken is not None:
+            return
+        end = self._buffer.end if turn.stop is None else turn.stop
+        until = min(end, turn.voiced_until + _PAUSE)
+        if until > excerpt.end:
+            if excerpt.end < self._buffer.start:
+                excerpt.skip_to(self._buffer.start)
+            self._emit(FeedTurn(turn.item_id, self._buffer.slice(excerpt.end, until)))
+            excerpt.extend(until)
 
     def _stop(self, turn: Turn, at: int) -> None:
         if turn.announced:
@@ -379,8 +460,11 @@ class Session:
         self._commit(turn, at)
 
     def _commit(self, turn: Turn, stop: int) -> None:
-        self._feed(turn, stop)
+        if turn.voiced_until == self._scored:
+            # Audio too short to be scored goes with what came before it.
+            turn.voiced_until = stop
         turn.stop = self._floor = stop
+        self._feed(turn)
         self._open = None
         whole = turn.start >= self._buffer.start
         previous = self._conversation.add(
@@ -392,12 +476,10 @@ class Session:
             del self._turns[turn.item_id]
         elif turn.broken is not None:
             turn.fail(turn.broken)
-        elif turn.voice_from is None:
+        elif turn.excerpt is None:
             self._complete(turn, Hypothesis((), final=True))
         else:
-            # Audio too short to be scored goes with what came before it.
-            voiced_until = stop if turn.voiced_until == self._scored else min(turn.voiced_until, stop)
-            self._emit(FinishTurn(turn.item_id, voiced_until - turn.voice_from))
+            self._emit(FinishTurn(turn.item_id, turn.excerpt.inside(turn.voiced_until)))
         # At once, not at the end of the step: more turns may follow in the same audio.
         self._tell()
 
@@ -406,28 +488,59 @@ class Session:
             self._emit(AbandonTurn(turn.item_id))
 
     def _split_when_too_long(self, turn: Turn) -> None:
-        assert turn.voice_from is not None, "silence opens no turn"
+        assert turn.excerpt is not None, "silence opens no turn"
         limit = self._limits.longest_turn if turn.announced else self._limits.longest_manual_turn
-        if self._scored - turn.voice_from < limit:
-            return
-        earliest = max(turn.voice_from + limit // 2, self._buffer.start)
-        _, cut = min((energy, at) for at, energy in self._loudness if at >= earliest)
+        # Silence before the voice makes no turn too long for an engine.
+        left = limit - (self._scored - turn.excerpt.start)
+        if left <= min(_SPLIT_SEARCH, limit // 2) and self._scored - turn.voiced_until >= _SPLIT_PAUSE:
+            self._split_in_pause(turn)
+        elif left <= 0:
+            self._split_in_speech(turn, self._quietest(turn, turn.excerpt.start + limit // 2))
+
+    def _split_in_pause(self, turn: Turn) -> None:
+        """Whatever follows is a turn of its own."""
+        self._split = self._scored, turn.said
+        self._stop(turn, self._scored)
+
+    def _split_in_speech(self, turn: Turn, cut: int) -> None:
+        voiced_until = turn.voiced_until
+        # The engine listens a little further than told, and there the next turn speaks.
+        turn.voiced_until = min(voiced_until, cut - _PAUSE)
+        self._split = cut, turn.said
         self._stop(turn, cut)
         rest = self._open_turn(cut, cut, announced=turn.announced)
-        rest.voiced_until = max(turn.voiced_until, cut)
+        rest.voiced_until = max(voiced_until, cut)
+
+    def _quietest(self, turn: Turn, earliest: int) -> int:
+        """Of the last seconds, but not before what was said already: the next turn would say it again."""
+        earliest = max(earliest, turn.said_before, self._buffer.start)
+        _, cut = min(
+            ((energy, at) for at, energy in self._loudness if at >= earliest), default=(0, self._scored)
+        )
+        return cut
 
     # Text
 
     def _listen(self, item_id: str, hypothesis: Hypothesis) -> None:
         turn = self._turns.get(item_id)
-        if turn is None or turn.ended or turn.broken is not None:
+        if turn is None or not turn.listened_to or turn.broken is not None:
             return
         if hypothesis.final and turn.stop is not None:
             self._complete(turn, hypothesis)
         else:
-            turn.guess(hypothesis.words)
+            turn.guess(hypothesis)
+            self._look_for_the_end(turn)
+
+    def _look_for_the_end(self, turn: Turn) -> None:
+        """The text may tell that what was silence so far is the end."""
+        vad = self._vad()
+        if turn is not self._open or vad is None:
+            return
+        if self._scored - turn.voiced_until >= max(vad.silence, WINDOW):
+            self._stop(turn, self._scored)
 
     def _complete(self, turn: Turn, final: Hypothesis) -> None:
+        self._language = final.language or self._language
         self._conversation.transcribed(turn.item_id, turn.complete(final))
 
     def _break(self, item_id: str, problem: Problem) -> None:

@@ -1,13 +1,16 @@
 """A turn: a stretch of audio that becomes one item when committed, and the text it grows."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from realtime_asr.session.events import Event, TranscriptCompleted, TranscriptFailed, TranscriptGrew
+from realtime_asr.session.excerpt import Excerpt
 from realtime_asr.session.problem import Problem
-from realtime_asr.transcript.agreement import Agreement
+from realtime_asr.transcript.agreement import PACES, USUAL, Agreement
 from realtime_asr.transcript.hypothesis import Hypothesis, Word, joined
 from realtime_asr.transcript.request import TurnRequest
+from realtime_asr.transcript.sentences import is_finished
 
 
 @dataclass(slots=True)
@@ -19,12 +22,12 @@ class Turn:
     """As configured when the turn began; None where no text is wanted."""
     announced: bool
     """The client was told that speech started, so it is owed that speech stopped."""
+    live: bool
+    """Text is told while it grows, not only in the end."""
     voiced_until: int
     """Last sample that sounded like speech."""
-    voice_from: int | None = None
-    """First sample worth hearing, some padding included; None as long as there was no voice."""
-    fed: int = 0
-    """How far the engine has heard."""
+    excerpt: Excerpt | None = None
+    """What the engine hears of it; None as long as there was no voice."""
     stop: int | None = None
     """Set on commit."""
     broken: Problem | None = None
@@ -32,31 +35,69 @@ class Turn:
     untold: deque[Event] = field(default_factory=deque)
     """What waits for the turns before to end."""
     ended: bool = False
-    _agreement: Agreement = field(default_factory=Agreement)
+    said_before: int = 0
+    """Words said so far lie before this position."""
+    _guess: Hypothesis = field(default=Hypothesis(()))
+    _agreement: Agreement = field(init=False)
+    _heard: deque[int] = field(init=False)
+    """Of the newest guesses: as many as it takes to say a word."""
+
+    def __post_init__(self) -> None:
+        pace = PACES[self.request.delay if self.request else USUAL]
+        self._agreement = Agreement(pace)
+        self._heard = deque([0] * pace.passes, maxlen=pace.passes)
 
     @property
     def listened_to(self) -> bool:
         """An engine works on it."""
-        return self.request is not None and self.voice_from is not None and not self.ended
+        return self.request is not None and self.excerpt is not None and not self.ended
 
-    def guess(self, words: tuple[Word, ...]) -> None:
-        self._say(self._agreement.add(words))
+    @property
+    def sounds_finished(self) -> bool:
+        """What was said up to the last voiced sample ends like a sentence."""
+        if self.excerpt is None or self._guess.heard < self.excerpt.inside(self.voiced_until):
+            return False
+        return is_finished(self._guess.text)
+
+    @property
+    def said(self) -> str:
+        return joined(self._agreement.said).strip()
+
+    def guess(self, hypothesis: Hypothesis) -> None:
+        assert self.excerpt is not None, "nothing was heard"
+        if self.stop is not None and self.excerpt.outside(hypothesis.heard) > self.stop:
+            # It may know words that went to the next turn when this one was split.
+            return
+        self._guess = hypothesis
+        # The oldest of the guesses that agree on a word had heard it already; what is settled may be news.
+        settled = 0 < hypothesis.settled == len(hypothesis.words)
+        self._heard.extend([hypothesis.heard] * (len(self._heard) if settled else 1))
+        self.said_before = self.excerpt.outside(self._heard[0])
+        agreed = self._agreement.add(hypothesis)
+        if self.live:
+            self._say(agreed)
 
     def complete(self, final: Hypothesis) -> str:
         """Returns the transcript, which joins what was said unless the final contradicts it."""
         assert self.request is not None, "nobody asked for text"
         assert self.stop is not None, "only a committed turn can be complete"
+        if not self.live:
+            # What nobody was told, nothing can contradict.
+            self._agreement = Agreement()
         ending = self._agreement.finish(final.words)
         self._say(ending.added)
         transcript = joined(ending.words).strip()
+        # The final knows best how likely its words are and when they were spoken, whoever said them first.
+        words = [replace(word, text=kept.text) for word, kept in zip(final.words, ending.words, strict=True)]
         self._end(
             TranscriptCompleted(
                 self.item_id,
                 transcript,
                 self.stop - self.start,
                 final.language if self.request.language is None else None,
-                self._logprobs(ending.words),
-                ending.corrected,
+                logprobs=tuple(words) if self.request.logprobs else None,
+                words=self._timed(words) if self.request.word_times else None,
+                corrected=ending.corrected,
             )
         )
         return transcript
@@ -66,14 +107,23 @@ class Turn:
 
     def _say(self, words: tuple[Word, ...]) -> None:
         text = joined(words)
-        if self._agreement.said_only(words):
+        if len(self._agreement.said) == len(words):
             text = text.lstrip()
         if text:
-            self.untold.append(TranscriptGrew(self.item_id, text, self._logprobs(words)))
+            logprobs = words if self.request is not None and self.request.logprobs else None
+            self.untold.append(TranscriptGrew(self.item_id, text, logprobs))
 
     def _end(self, event: Event) -> None:
         self.untold.append(event)
         self.ended = True
 
-    def _logprobs(self, words: tuple[Word, ...]) -> tuple[Word, ...] | None:
-        return words if self.request is not None and self.request.logprobs else None
+    def _timed(self, words: Sequence[Word]) -> tuple[Word, ...]:
+        """With their times on the session's clock."""
+        excerpt = self.excerpt
+        return tuple(
+            replace(word, start=start, end=max(start, end))
+            for word in words
+            if excerpt is not None and word.start is not None and word.end is not None
+            # A word that ends where silence was left out ends before that silence.
+            for start, end in [(excerpt.outside(word.start), excerpt.outside(word.end - 1) + 1)]
+        )

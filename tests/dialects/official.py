@@ -13,6 +13,8 @@ from realtime_asr.dialects.negotiate import Shape
 
 EXTENSIONS = {"session.expiring", "session.closed"}
 """Ours: the SDK has no types for them."""
+_COMPLETED = "conversation.item.input_audio_transcription.completed"
+_WORD_TIMES = "item.input_audio_transcription.word_times"
 
 
 def assert_official(frame: str, shape: Shape) -> None:
@@ -23,7 +25,8 @@ def assert_official(frame: str, shape: Shape) -> None:
         return
     types = _TYPES[_spoken(event, shape)]
     assert event["type"] in types, f"{event['type']} is no event of {shape}"
-    types[event["type"]].model_validate_json(json.dumps(_forgiven(event)), strict=True)
+    read = types[event["type"]].model_validate_json(json.dumps(_forgiven(event)), strict=True)
+    assert not read.model_extra, f"{event['type']} has no {', '.join(read.model_extra)}"
 
 
 def _spoken(event: dict[str, Any], shape: Shape) -> Shape:
@@ -37,8 +40,14 @@ def _forgiven(event: dict[str, Any]) -> dict[str, Any]:
     """The types ask for more than the wire ever gave, or less than we do.
 
     Beta's: a secret on the socket, too, and one of three models. GA's: one of our four rates of PCM.
+    Neither has times of words.
     """
     forgiven = copy.deepcopy(event)
+    if forgiven["type"] == _COMPLETED:
+        forgiven.pop("words", None)
+    match forgiven:
+        case {"session": {"include": [*names]} as session}:
+            session["include"] = [name for name in names if name != _WORD_TIMES]
     match forgiven.get("session"):
         case {"audio": {"input": {"format": {"rate": 8_000 | 16_000 | 48_000} as pcm}}}:
             pcm["rate"] = 24_000
@@ -64,9 +73,10 @@ def _by_type(union: Any) -> dict[str, type[BaseModel]]:
 
 
 _GA, _BETA = _by_type(GaServerEvent), _by_type(BetaServerEvent)
-# Beta's types never learned of idle timeouts.
+# Beta's types never learned of idle timeouts and detected languages.
 _IDLE = "input_audio_buffer.timeout_triggered"
 _TYPES = {
     Shape.GA: _GA,
-    Shape.BETA: _BETA | {_IDLE: _GA[_IDLE], "transcription_session.created": _Created},
+    Shape.BETA: _BETA
+    | {_IDLE: _GA[_IDLE], _COMPLETED: _GA[_COMPLETED], "transcription_session.created": _Created},
 }

@@ -33,6 +33,39 @@ def test_a_number_in_quotes_fails() -> None:
         assert_official(json.dumps(SPEECH_STARTED | {"audio_start_ms": "660"}), Shape.GA)
 
 
+@pytest.mark.parametrize("shape", Shape)
+def test_a_key_that_no_type_has_fails(shape: Shape) -> None:
+    with pytest.raises(AssertionError, match="words"):
+        assert_official(json.dumps(SPEECH_STARTED | {"words": []}), shape)
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_words_with_their_times_pass_and_no_other_key_besides_them(shape: Shape) -> None:
+    completed = {
+        "type": "conversation.item.input_audio_transcription.completed",
+        "event_id": "event_1",
+        "item_id": "item_1",
+        "content_index": 0,
+        "transcript": "",
+        "usage": {"type": "duration", "seconds": 0},
+        "words": [],
+    }
+
+    assert_official(json.dumps(completed), shape)
+    with pytest.raises(AssertionError, match="segments"):
+        assert_official(json.dumps(completed | {"segments": []}), shape)
+
+
+def test_times_of_words_may_be_included_and_nothing_that_is_unknown() -> None:
+    session = {"type": "transcription", "audio": {"input": {}}}
+    frame = {"type": "session.updated", "event_id": "event_1"}
+    times = "item.input_audio_transcription.word_times"
+
+    assert_official(json.dumps({**frame, "session": {**session, "include": [times]}}), Shape.GA)
+    with pytest.raises(ValidationError):
+        assert_official(json.dumps({**frame, "session": {**session, "include": [times, "x"]}}), Shape.GA)
+
+
 def test_an_event_nobody_knows_fails() -> None:
     with pytest.raises(AssertionError):
         assert_official('{"type":"nope","event_id":"event_1"}', Shape.GA)

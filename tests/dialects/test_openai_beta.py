@@ -38,7 +38,7 @@ def test_every_setting_goes_by_its_flat_name() -> None:
         transcription=TranscriptionPatch("whisper-1"),
         noise_reduction=NoiseReductionPatch("far_field"),
         detection=None,
-        logprobs=False,
+        include=(),
     )
 
     assert Configure(patch, beta.UPDATE, "c-1") == update(
@@ -116,7 +116,7 @@ def test_a_session_to_be_minted_comes_flat() -> None:
         transcription=TranscriptionPatch("whisper-1", "en"),
         noise_reduction=NoiseReductionPatch("near_field"),
         detection=ServerVadPatch(0.5),
-        logprobs=False,
+        include=(),
     )
     assert Mint(Shape.BETA, patch, session, 60) == minted
 

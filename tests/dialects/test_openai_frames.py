@@ -71,6 +71,14 @@ ON_THE_WIRE = [
         '{"type":"conversation.item.input_audio_transcription.completed","event_id":"event_1","item_id":"item_1","content_index":0,"transcript":"","logprobs":[],"usage":{"type":"duration","seconds":0}}',
     ),
     (
+        TranscriptCompleted("item_1", "Good", 0, words=(Word(" Good", -0.0123, 5_601, 12_007),)),
+        '{"type":"conversation.item.input_audio_transcription.completed","event_id":"event_1","item_id":"item_1","content_index":0,"transcript":"Good","usage":{"type":"duration","seconds":0},"words":[{"word":"Good","start":0.35,"end":0.75,"probability":0.9878}]}',
+    ),
+    (
+        TranscriptCompleted("item_1", "", 0, words=()),
+        '{"type":"conversation.item.input_audio_transcription.completed","event_id":"event_1","item_id":"item_1","content_index":0,"transcript":"","usage":{"type":"duration","seconds":0},"words":[]}',
+    ),
+    (
         TranscriptFailed("item_1", Problem(None, "It broke.", kind="server_error")),
         '{"type":"conversation.item.input_audio_transcription.failed","event_id":"event_1","item_id":"item_1","content_index":0,"error":{"type":"server_error","code":null,"message":"It broke.","param":null}}',
     ),
@@ -119,6 +127,34 @@ def test_a_word_of_unknown_probability_has_no_entry() -> None:
     assert [{"token": " morning", "logprob": -0.2, "bytes": list(b" morning")}] == written["logprobs"]
 
 
+def timed(*words: Word) -> object:
+    return frame(TranscriptCompleted("i", "", 0, words=words), "e").model_dump()["words"]
+
+
+def test_the_times_of_a_word_are_seconds_to_the_millisecond() -> None:
+    hour = 3_600 * 16_000
+
+    assert [{"word": "on", "start": 3600.0, "end": 3600.123}] == timed(Word(" on", None, hour, hour + 1_970))
+
+
+def test_a_word_loses_its_leading_space_and_nothing_else() -> None:
+    assert timed(Word(" don't,", start=0, end=0), Word("。", start=0, end=0)) == [
+        {"word": "don't,", "start": 0.0, "end": 0.0},
+        {"word": "。", "start": 0.0, "end": 0.0},
+    ]
+
+
+@pytest.mark.parametrize(("logprob", "probability"), [(0.0, 1.0), (-0.6931, 0.5), (-20.0, 0.0)])
+def test_a_probability_has_four_decimals(logprob: float, probability: float) -> None:
+    word = {"word": "a", "start": 0.0, "end": 0.0, "probability": probability}
+
+    assert [word] == timed(Word("a", logprob, 0, 0))
+
+
+def test_a_word_of_unknown_times_has_no_entry() -> None:
+    assert [{"word": "b", "start": 0.0, "end": 1.0}] == timed(Word("a"), Word(" b", start=0, end=16_000))
+
+
 @pytest.mark.parametrize(("length", "seconds"), [(1, 1), (16_000, 1), (16_001, 2)])
 def test_seconds_begun_are_seconds_used(length: int, seconds: int) -> None:
     written = frame(TranscriptCompleted("i", "", length), "e").model_dump()
@@ -128,14 +164,16 @@ def test_seconds_begun_are_seconds_used(length: int, seconds: int) -> None:
 
 def test_a_transcription_shows_its_three_old_settings_always_and_the_new_ones_when_set() -> None:
     plain = transcription_object(Transcription("m"), unset=None)
-    rich = transcription_object(Transcription("m", "en", ("en", "de"), "p", ("k",), "low"), unset=None)
+    rich = transcription_object(
+        Transcription("m", "en", ("en", "de"), "p", ("k",), "low", "after_commit"), unset=None
+    )
 
     assert plain
     assert rich
     assert plain.model_dump_json() == '{"model":"m","language":null,"prompt":null}'
     assert (
         rich.model_dump_json()
-        == '{"model":"m","language":"en","prompt":"p","languages":["en","de"],"keywords":["k"],"delay":"low"}'
+        == '{"model":"m","language":"en","prompt":"p","languages":["en","de"],"keywords":["k"],"delay":"low","deltas":"after_commit"}'
     )
 
 
@@ -173,5 +211,12 @@ def test_turn_detection_shows_no_settings_about_responses_and_an_idle_timeout_wh
 
 def test_what_is_included_is_null_until_chosen() -> None:
     assert included(None) is None
-    assert included(False) == ()
-    assert included(True) == ("item.input_audio_transcription.logprobs",)
+    assert included(()) == ()
+    assert included(("logprobs",)) == ("item.input_audio_transcription.logprobs",)
+
+
+def test_what_is_included_keeps_its_order() -> None:
+    assert included(("word_times", "logprobs")) == (
+        "item.input_audio_transcription.word_times",
+        "item.input_audio_transcription.logprobs",
+    )

@@ -80,7 +80,7 @@ def test_a_client_secret_comes_with_its_lifetime_and_its_session() -> None:
     minted = ga.read_client_secret(json.dumps(body).encode())
 
     session["audio"] = {"input": {"transcription": {"model": "whisper-1", "language": "de"}}}
-    patch = Patch(transcription=TranscriptionPatch("whisper-1", "de"), logprobs=True)
+    patch = Patch(transcription=TranscriptionPatch("whisper-1", "de"), include=("logprobs",))
     assert Mint(Shape.GA, patch, session, 60) == minted
 
 
@@ -139,8 +139,8 @@ def test_the_session_reads_as_openai_s_does() -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        SessionConfig(Transcription("whisper-1"), chosen_detection=None, logprobs=False),
-        SessionConfig(Transcription("whisper-1", "de"), format=ULAW_8K, logprobs=True),
+        SessionConfig(Transcription("whisper-1"), chosen_detection=None, include=()),
+        SessionConfig(Transcription("whisper-1", "de"), format=ULAW_8K, include=("logprobs",)),
         SessionConfig(Transcription("m"), format=ALAW_8K, noise_reduction=NoiseReduction("far_field", 0.5)),
         SessionConfig(Transcription("m"), chosen_detection=SemanticVad("low")),
     ],
@@ -171,5 +171,5 @@ def test_settings_shown_are_settings_taken() -> None:
         transcription=TranscriptionPatch("whisper-1", language=None, prompt=None),
         noise_reduction=None,
         detection=ServerVadPatch(0.5, 300, 200),
-        logprobs=None,
+        include=None,
     )

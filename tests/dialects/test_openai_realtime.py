@@ -63,6 +63,8 @@ from realtime_asr.transcript.hypothesis import Word
 from tests.dialects.official import assert_official
 
 CONFIG: Final = SessionConfig(Transcription("whisper-1"))
+LOGPROBS: Final = "item.input_audio_transcription.logprobs"
+WORD_TIMES: Final = "item.input_audio_transcription.word_times"
 
 
 def counted() -> Callable[[], str]:
@@ -298,6 +300,8 @@ WORDS = st.sampled_from(
         "prompt",
         "keywords",
         "delay",
+        "deltas",
+        "after_commit",
         "noise_reduction",
         "strength",
         "turn_detection",
@@ -325,7 +329,8 @@ WORDS = st.sampled_from(
         "pcm16",
         "none",
         "en-US",
-        "item.input_audio_transcription.logprobs",
+        LOGPROBS,
+        WORD_TIMES,
         "near_field",
     ]
 )
@@ -394,6 +399,7 @@ TRANSCRIPTIONS = st.none() | st.fixed_dictionaries(
         "prompt": st.none() | st.text(max_size=5),
         "keywords": st.lists(st.text(max_size=5), max_size=2),
         "delay": st.sampled_from(["minimal", "xhigh", None]),
+        "deltas": st.sampled_from(["live", "after_commit", None]),
     },
 )
 DETECTIONS = (
@@ -422,7 +428,7 @@ SETTINGS = st.fixed_dictionaries(
     },
 )
 INCLUDED = st.fixed_dictionaries(
-    {}, optional={"include": st.sampled_from([None, [], ["item.input_audio_transcription.logprobs"]])}
+    {}, optional={"include": st.none() | st.lists(st.sampled_from([LOGPROBS, WORD_TIMES]), max_size=2)}
 )
 FLAT = {
     "format": "input_audio_format",
@@ -476,11 +482,13 @@ def test_an_empty_session_changes_nothing() -> None:
 EVENTS_OUT: Final[list[Event]] = [
     SessionCreated(CONFIG),
     SessionUpdated(
-        SessionConfig(None, ULAW_8K, NoiseReduction("near_field"), None, logprobs=True), ga.UPDATE
+        SessionConfig(None, ULAW_8K, NoiseReduction("near_field"), None, include=("logprobs",)), ga.UPDATE
     ),
     SessionUpdated(SessionConfig(CONFIG.transcription, ALAW_8K, None, SemanticVad("low")), beta.UPDATE),
     SessionUpdated(replace(CONFIG, chosen_detection=ServerVad(idle_timeout_ms=6_000)), beta.FLAT_UPDATE),
-    SessionUpdated(replace(CONFIG, logprobs=False), beta.BARE_UPDATE),
+    SessionUpdated(replace(CONFIG, include=()), beta.BARE_UPDATE),
+    SessionUpdated(replace(CONFIG, include=("word_times", "logprobs")), beta.BARE_UPDATE),
+    SessionUpdated(SessionConfig(Transcription("whisper-1", deltas="after_commit")), beta.BARE_UPDATE),
     SessionExpiring(60.0),
     SessionClosed(),
     SpeechStarted("item_1", 0),
@@ -495,6 +503,9 @@ EVENTS_OUT: Final[list[Event]] = [
     TranscriptGrew("item_1", "Good", (Word(" Good", -0.5),)),
     TranscriptGrew("item_1", " morning"),
     TranscriptCompleted("item_1", "Good morning", 16_001, "en", (Word(" Good", -0.5),)),
+    TranscriptCompleted(
+        "item_1", "Good", 16_001, words=(Word(" Good", -0.5, 0, 8_000), Word(" ", None, 0, 0))
+    ),
     TranscriptFailed("item_1", Problem(None, "It broke.", kind="server_error")),
     ItemRetrieved("item_1", "Good morning", b"\x00\x00"),
     ItemRetrieved("item_1", None, None),
@@ -692,6 +703,70 @@ def test_rest_shows_the_session_as_the_socket_does() -> None:
         assert describe(CONFIG, session_id="sess_1", expires_at=0).model_dump(mode="json") == shown
 
 
+# Settings on their way through
+
+
+def settings(shape: Shape, include: object = None, **audio: object) -> dict[str, object]:
+    """An update as a client of this shape writes it."""
+    if shape is Shape.GA:
+        session = {"type": "transcription", "audio": {"input": audio}, "include": include}
+        return {"type": "session.update", "session": session}
+    flat = {FLAT[name]: value for name, value in audio.items()}
+    return {"type": "transcription_session.update", "session": {**flat, "include": include}}
+
+
+def shown(shape: Shape, update: dict[str, object], limits: Limits | None = None) -> dict[str, Any]:
+    """What the client is told of its settings, by the same names whatever the shape."""
+    dialect = connection(shape, strict=True)
+    configure = dialect.decode(json.dumps(update))
+    assert isinstance(configure, Configure)
+    config = accept(CONFIG, configure.patch, limits or Limits(ModelNames("whisper-1", {"whisper-1": "tiny"})))
+    assert isinstance(config, SessionConfig)
+    (frame,) = told(dialect, SessionUpdated(config, configure.via))
+    session = frame["session"]
+    flat = {name: session.get(written) for name, written in FLAT.items()}
+    return {"include": session["include"], **(session["audio"]["input"] if shape is Shape.GA else flat)}
+
+
+@pytest.mark.parametrize("shape", Shape)
+@pytest.mark.parametrize(
+    "include", [None, [], [LOGPROBS], [WORD_TIMES], [LOGPROBS, WORD_TIMES], [WORD_TIMES, LOGPROBS]]
+)
+def test_what_is_included_is_echoed_as_it_was_asked_for(shape: Shape, include: list[str] | None) -> None:
+    assert include == shown(shape, settings(shape, include))["include"]
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_who_asks_strictly_for_what_is_unknown_is_told_what_there_is_to_include(shape: Shape) -> None:
+    message = f"Invalid value: 'reasoning'. Supported values are: '{LOGPROBS}' and '{WORD_TIMES}'."
+    asked = json.dumps(settings(shape, [WORD_TIMES, "reasoning"]))
+
+    assert Problem("invalid_value", message, "session.include[1]") == refusal(asked, strict=True)
+
+
+@pytest.mark.parametrize("shape", Shape)
+@pytest.mark.parametrize("deltas", ["live", "after_commit"])
+def test_when_deltas_come_is_echoed_to_who_chose_it(shape: Shape, deltas: str) -> None:
+    told_of = shown(shape, settings(shape, transcription={"deltas": deltas}))
+
+    assert deltas == told_of["transcription"]["deltas"]
+
+
+@pytest.mark.parametrize("shape", Shape)
+@pytest.mark.parametrize("sent", [{}, {"deltas": None}])
+def test_who_never_chose_when_deltas_come_is_told_nothing_of_it(shape: Shape, sent: dict[str, None]) -> None:
+    assert "deltas" not in shown(shape, settings(shape, transcription=sent))["transcription"]
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_noise_reduction_is_told_as_null_where_there_is_none(shape: Shape) -> None:
+    asked = settings(shape, noise_reduction={"type": "far_field", "strength": 0.5})
+    able = Limits(ModelNames("whisper-1", {"whisper-1": "tiny"}), noise_reduction=True)
+
+    assert shown(shape, asked)["noise_reduction"] is None
+    assert shown(shape, asked, able)["noise_reduction"] == {"type": "far_field", "strength": 0.5}
+
+
 # Whole openings of real clients
 
 
@@ -738,7 +813,7 @@ def test_an_nvidia_client_may_echo_what_it_was_given_and_add_its_own() -> None:
         transcription=TranscriptionPatch("whisper-1", language=None, prompt=None),
         noise_reduction=None,
         detection=ServerVadPatch(0.5, 300, 200),
-        logprobs=None,
+        include=None,
     )
     assert Configure(patch, beta.UPDATE) == configure
 

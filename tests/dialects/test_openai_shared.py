@@ -16,6 +16,7 @@ from realtime_asr.session.commands import (
     RetrieveItem,
 )
 from realtime_asr.session.config import (
+    UNSET,
     NoiseReductionPatch,
     Patch,
     SemanticVadPatch,
@@ -26,7 +27,7 @@ from realtime_asr.session.problem import Problem
 
 
 def patch_of(**settings: Any) -> Patch:
-    return shared.validated(shared.InputSettings, settings, strict=False).as_patch(None, logprobs=None)
+    return shared.validated(shared.InputSettings, settings, strict=False).as_patch(None, UNSET)
 
 
 def transcription(**settings: Any) -> object:
@@ -38,11 +39,11 @@ def detection(**settings: Any) -> object:
 
 
 def test_what_was_not_mentioned_is_not_in_the_patch() -> None:
-    assert Patch(logprobs=None) == patch_of()
+    assert Patch() == patch_of()
 
 
 def test_null_means_off() -> None:
-    off = Patch(transcription=None, noise_reduction=None, detection=None, logprobs=None)
+    off = Patch(transcription=None, noise_reduction=None, detection=None)
 
     assert off == patch_of(transcription=None, noise_reduction=None, turn_detection=None)
 
@@ -52,14 +53,13 @@ def test_an_empty_object_turns_on_and_changes_nothing_else() -> None:
         transcription=TranscriptionPatch(),
         noise_reduction=NoiseReductionPatch(),
         detection=ServerVadPatch(),
-        logprobs=None,
     )
 
     assert on == patch_of(transcription={}, noise_reduction={}, turn_detection={})
 
 
 def test_every_setting_of_a_transcription_is_taken() -> None:
-    expected = TranscriptionPatch("whisper-1", "en", ("en", "de"), "Intel", ("OpenVINO",), "low")
+    expected = TranscriptionPatch("whisper-1", "en", ("en", "de"), "Intel", ("OpenVINO",), "low", "live")
 
     assert expected == transcription(
         model="whisper-1",
@@ -68,7 +68,15 @@ def test_every_setting_of_a_transcription_is_taken() -> None:
         prompt="Intel",
         keywords=["OpenVINO"],
         delay="low",
+        deltas="live",
     )
+
+
+def test_when_deltas_come_can_be_chosen_and_left_to_us_again() -> None:
+    assert TranscriptionPatch(deltas="after_commit") == transcription(deltas="after_commit")
+    assert TranscriptionPatch(deltas=None) == transcription(deltas=None)
+    with pytest.raises(ValueError, match="literal_error"):
+        transcription(deltas="never")
 
 
 @pytest.mark.parametrize("model", ["", None])
@@ -187,25 +195,38 @@ def test_g711_has_one_rate_and_names_none() -> None:
     assert shared.validated(shared.Pcma, {"type": "audio/pcma"}, strict=True).audio_format() == ALAW_8K
 
 
-def logprobs(*, strict: bool = False, **sent: object) -> object:
-    return shared.validated(shared.SessionSettings, sent, strict=strict).logprobs()
+LOGPROBS = "item.input_audio_transcription.logprobs"
+WORD_TIMES = "item.input_audio_transcription.word_times"
 
 
-def test_what_to_include_has_four_answers() -> None:
-    assert Patch().logprobs == logprobs()
-    assert logprobs(include=None) is None
-    assert logprobs(include=[]) is False
-    assert logprobs(include=[shared.LOGPROBS]) is True
+def extras(*, strict: bool = False, **sent: object) -> object:
+    return shared.validated(shared.SessionSettings, sent, strict=strict).extras()
 
 
-def test_what_else_could_be_included_is_left_out() -> None:
-    assert logprobs(include=["reasoning", shared.LOGPROBS]) is True
-    assert logprobs(include=["reasoning"]) is False
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_to_include_can_be_left_out_nothing_or_some(*, strict: bool) -> None:
+    assert UNSET == extras(strict=strict)
+    assert extras(strict=strict, include=None) is None
+    assert extras(strict=strict, include=[]) == ()
+    assert extras(strict=strict, include=[LOGPROBS]) == ("logprobs",)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_to_include_keeps_its_order_and_is_there_once(*, strict: bool) -> None:
+    asked = [WORD_TIMES, LOGPROBS, WORD_TIMES]
+
+    assert extras(strict=strict, include=asked) == ("word_times", "logprobs")
+
+
+@pytest.mark.parametrize("unknown", ["reasoning", 5, None, {}, ["item.input_audio_transcription.logprobs"]])
+def test_what_else_could_be_included_is_left_out(unknown: object) -> None:
+    assert extras(include=[unknown, WORD_TIMES]) == ("word_times",)
+    assert extras(include=[unknown]) == ()
 
 
 def test_what_else_could_be_included_is_refused_when_strict() -> None:
     with pytest.raises(ValueError, match="literal_error"):
-        logprobs(strict=True, include=["reasoning"])
+        extras(strict=True, include=["reasoning"])
 
 
 def test_claims_hold_what_was_said_and_nothing_that_is_only_echoed() -> None:

@@ -1,18 +1,19 @@
 """A session on the line: audio in windows of 32 ms, answers sorted by whom they are for."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from realtime_asr.audio.formats import encode_pcm16
+from realtime_asr.audio.noise import Denoiser
 from realtime_asr.audio.timeline import WINDOW
 from realtime_asr.session.commands import AppendAudio, Begin, Command, HypothesisArrived
-from realtime_asr.session.config import Limits
-from realtime_asr.session.effects import AbandonTurn, Close, FeedTurn, FinishTurn, OpenTurn
+from realtime_asr.session.config import Limits, NoiseReduction
+from realtime_asr.session.effects import AbandonTurn, Close, FeedTurn, FinishTurn, OpenTurn, PrepareTurn
 from realtime_asr.session.session import Output
-from tests.fakes import PCM16_16K, configured, final, partial, session, tone
+from tests.fakes import PCM16_16K, LateDenoiser, configured, final, partial, session, tone
 
 T = TypeVar("T")
-_EFFECTS = (OpenTurn, FeedTurn, FinishTurn, AbandonTurn, Close)
+_EFFECTS = (OpenTurn, FeedTurn, PrepareTurn, FinishTurn, AbandonTurn, Close)
 
 
 def loud(windows: float) -> bytes:
@@ -23,12 +24,32 @@ def quiet(windows: float) -> bytes:
     return bytes(2 * round(windows * WINDOW))
 
 
+class Denoisers:
+    """Remembers which were asked for, and makes one each time."""
+
+    def __init__(self) -> None:
+        self.asked: list[NoiseReduction] = []
+        self.made: list[LateDenoiser] = []
+
+    def __call__(self, wanted: NoiseReduction) -> LateDenoiser:
+        self.asked.append(wanted)
+        self.made.append(LateDenoiser())
+        return self.made[-1]
+
+
 class Call:
     """A client whose audio needs no resampling, so that positions are exact. It has begun already."""
 
-    def __init__(self, limits: Limits | None = None, **config: Any) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        new_denoiser: Callable[[NoiseReduction], Denoiser] | None = None,
+        **config: Any,
+    ) -> None:
         self.now = 0.0
-        self.session = session(configured(**{"format": PCM16_16K, **config}), limits)
+        config = {"format": PCM16_16K, **config}
+        self.session = session(configured(**config), limits, new_denoiser=new_denoiser)
         self.greeting = self.session.receive(Begin(), self.now)
 
     def do(self, *commands: Command) -> list[Output]:
@@ -37,11 +58,11 @@ class Call:
     def hear(self, *payloads: bytes) -> list[Output]:
         return self.do(*map(AppendAudio, payloads))
 
-    def guess(self, item_id: str, *texts: str) -> list[Output]:
-        return self.do(*(HypothesisArrived(item_id, partial(text)) for text in texts))
+    def guess(self, item_id: str, *texts: str, heard: int = 0) -> list[Output]:
+        return self.do(*(HypothesisArrived(item_id, partial(text, heard)) for text in texts))
 
-    def answer(self, item_id: str, text: str) -> list[Output]:
-        return self.do(HypothesisArrived(item_id, final(text)))
+    def answer(self, item_id: str, text: str, language: str | None = None) -> list[Output]:
+        return self.do(HypothesisArrived(item_id, final(text, language)))
 
 
 def told(outputs: Iterable[Output]) -> list[Output]:

@@ -20,13 +20,16 @@ from realtime_asr.session.config import (
 from realtime_asr.session.problem import Problem
 from tests.fakes import configured, limited
 
-FULL = Transcription("whisper-1", "en", ("en", "de"), "Names: Ada.", ("Ada",), "low")
+FULL = Transcription("whisper-1", "en", ("en", "de"), "Names: Ada.", ("Ada",), "low", "after_commit")
+REDUCING = limited(noise_reduction=True)
 
 
 def test_a_patch_that_mentions_nothing_changes_nothing() -> None:
-    config = configured(transcription=FULL, logprobs=True)
+    config = configured(
+        transcription=FULL, noise_reduction=NoiseReduction("far_field"), include=("logprobs", "word_times")
+    )
 
-    assert config == accept(config, Patch(), limited())
+    assert config == accept(config, Patch(), REDUCING)
 
 
 def test_only_what_is_named_changes() -> None:
@@ -46,10 +49,10 @@ def test_empty_strings_mean_unset() -> None:
 
 
 def test_null_turns_off() -> None:
-    config = configured(noise_reduction=NoiseReduction("far_field"), logprobs=True)
-    patch = Patch(transcription=None, noise_reduction=None, detection=None, logprobs=None)
+    config = configured(noise_reduction=NoiseReduction("far_field"), include=("logprobs",))
+    patch = Patch(transcription=None, noise_reduction=None, detection=None, include=None)
 
-    changed = accept(config, patch, limited())
+    changed = accept(config, patch, REDUCING)
 
     assert configured(transcription=None, chosen_detection=None) == changed
 
@@ -65,11 +68,26 @@ def test_transcription_turned_on_again_begins_with_the_default_model() -> None:
 def test_noise_reduction_keeps_what_is_not_named() -> None:
     config = configured(noise_reduction=NoiseReduction("far_field", 0.5))
 
-    kept = accept(config, Patch(noise_reduction=NoiseReductionPatch(kind="near_field")), limited())
-    new = accept(configured(), Patch(noise_reduction=NoiseReductionPatch(strength=0.2)), limited())
+    kept = accept(config, Patch(noise_reduction=NoiseReductionPatch(kind="near_field")), REDUCING)
+    new = accept(configured(), Patch(noise_reduction=NoiseReductionPatch(strength=0.2)), REDUCING)
 
     assert configured(noise_reduction=NoiseReduction("near_field", 0.5)) == kept
     assert configured(noise_reduction=NoiseReduction("near_field", 0.2)) == new
+
+
+@pytest.mark.parametrize("patch", [Patch(), Patch(noise_reduction=NoiseReductionPatch("far_field", 0.5))])
+def test_without_a_denoiser_noise_reduction_is_off_whatever_is_asked(patch: Patch) -> None:
+    config = configured(noise_reduction=NoiseReduction("near_field"))
+
+    assert configured(noise_reduction=None) == accept(config, patch, limited(noise_reduction=False))
+
+
+def test_when_and_how_live_text_is_told_can_be_changed_back() -> None:
+    patch = Patch(transcription=TranscriptionPatch(delay=None, deltas=None))
+
+    changed = accept(configured(transcription=FULL), patch, limited())
+
+    assert configured(transcription=replace(FULL, delay=None, deltas=None)) == changed
 
 
 def test_detection_of_the_same_kind_merges() -> None:

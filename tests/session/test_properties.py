@@ -1,6 +1,7 @@
 """What holds for every session: any command in any order, audio cut in any way."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import ClassVar
 
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from realtime_asr.audio.detection import ServerVad
+from realtime_asr.audio.detection import SemanticVad, ServerVad, TurnDetection
 from realtime_asr.audio.formats import PCM16_24K, ULAW_8K, encode_pcm16
 from realtime_asr.audio.timeline import WINDOW
 from realtime_asr.session.commands import (
@@ -34,10 +35,14 @@ from realtime_asr.session.commands import (
     TranscriptionBroke,
 )
 from realtime_asr.session.config import (
+    UNSET,
+    Deltas,
+    NoiseReductionKind,
     NoiseReductionPatch,
     Patch,
     SemanticVadPatch,
     ServerVadPatch,
+    Transcription,
     TranscriptionPatch,
 )
 from realtime_asr.session.effects import AbandonTurn, FeedTurn, FinishTurn
@@ -46,21 +51,30 @@ from realtime_asr.session.problem import Problem
 from realtime_asr.session.session import Output, Session
 from realtime_asr.transcript.hypothesis import Hypothesis, Word
 from tests.fakes import PCM16_16K, LoudnessScorer, configured, counted_ids, limited, tone
+from tests.session.call import Denoisers
 from tests.session.witness import WatchedSession, Witness
 
 LIMITS = limited(
-    longest_turn=24 * WINDOW,
-    longest_manual_turn=36 * WINDOW,
+    noise_reduction=True,
+    longest_turn=64 * WINDOW,
+    longest_manual_turn=120 * WINDOW,
     kept_audio=64 * WINDOW,
     kept_items=4,
     session_seconds=120.0,
     warning_seconds=20.0,
 )
+# What is forgotten while a turn lasts is forgotten chunk by chunk; here no recording is long enough to notice.
+ROOMY = replace(LIMITS, kept_audio=640 * WINDOW)
 BROKEN = Problem(None, "Out of order.", kind="server_error")
 
 
-BEGINNINGS = st.sampled_from(
-    [None, *(ServerVad(silence_duration_ms=96, idle_timeout_ms=ms) for ms in (None, 400, 400, 1_200))]
+BEGINNINGS: st.SearchStrategy[TurnDetection | None] = st.sampled_from(
+    [
+        None,
+        SemanticVad("high"),
+        ServerVad(silence_duration_ms=256),
+        *(ServerVad(silence_duration_ms=96, idle_timeout_ms=ms) for ms in (None, 400, 400, 1_200)),
+    ]
 )
 ITEM_IDS = st.integers(1, 12).map("item_{}".format)
 REQUESTS = st.one_of(
@@ -87,12 +101,24 @@ PATCHES = st.one_of(
         Patch,
         transcription=st.one_of(
             st.none(),
-            st.builds(TranscriptionPatch, model=st.just("whisper-1"), language=st.sampled_from(["", "en"])),
+            st.builds(
+                TranscriptionPatch,
+                model=st.just("whisper-1"),
+                language=st.sampled_from(["", "en"]),
+                delay=st.sampled_from([None, "minimal", "low", "xhigh"]),
+                deltas=st.sampled_from([None, "live", "after_commit"]),
+            ),
             st.builds(TranscriptionPatch, model=st.just("gpt-9")),
         ),
-        logprobs=st.sampled_from([None, True]),
+        include=st.sampled_from([None, ("logprobs",), ("word_times", "logprobs")]),
     ),
-    st.builds(Patch, noise_reduction=st.sampled_from([None, NoiseReductionPatch("far_field")])),
+    st.builds(
+        Patch,
+        noise_reduction=st.sampled_from(
+            [None, NoiseReductionPatch("far_field"), NoiseReductionPatch(strength=0.5)]
+        ),
+        format=st.sampled_from([UNSET, PCM16_16K, PCM16_24K]),
+    ),
 )
 STORY = tuple(map(Word, (" So", " it", " goes", ",", " on", " and", " on", ".")))
 GUESSES = st.one_of(
@@ -112,15 +138,26 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
 
     reached: ClassVar[Counter[str]] = Counter()
 
-    @initialize(detection=BEGINNINGS)
-    def begin(self, detection: ServerVad | None) -> None:
+    @initialize(
+        detection=BEGINNINGS, deltas=st.sampled_from([None, None, "after_commit"]), detailed=st.booleans()
+    )
+    def begin(self, detection: TurnDetection | None, deltas: Deltas | None, *, detailed: bool) -> None:
         self.now, self.ending, self.gone = 0.0, False, False
-        config = configured(format=PCM16_16K, chosen_detection=detection)
-        self.session = WatchedSession(config, LIMITS, LoudnessScorer(), counted_ids("item"))
+        config = configured(
+            transcription=Transcription("whisper-1", deltas=deltas),
+            format=PCM16_16K,
+            chosen_detection=detection,
+            include=("word_times", "logprobs") if detailed else None,
+        )
+        self.denoisers = Denoisers()
+        self.session = WatchedSession(config, LIMITS, LoudnessScorer(), counted_ids("item"), self.denoisers)
         self.witness = Witness(self.session, LIMITS)
         self.do(Begin())
 
     def do(self, command: Command) -> list[Output]:
+        match command:
+            case HypothesisArrived(item_id, Hypothesis(final=True) as final):
+                self.witness.expect(item_id, final)
         outputs = self.session.receive(command, self.now)
         self.witness.see(outputs)
         match command:
@@ -139,6 +176,28 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
         before = self.session.open_id
         self.do(AppendAudio(audio([(False, pause * WINDOW), (True, voiced * WINDOW)])))
         self.witness.reached["resumed"] += before is not None and before == self.session.open_id
+
+    @rule(voiced=st.integers(20, 80))
+    def speak_at_length(self, voiced: int) -> None:
+        self.do(AppendAudio(audio([(True, voiced * WINDOW)])))
+
+    @rule(pause=st.integers(33, 40))
+    def speak_again_after_a_long_pause(self, pause: int) -> None:
+        self.do(Configure(Patch(detection=None), via=""))
+        self.do(AppendAudio(audio([(True, 2 * WINDOW), (False, pause * WINDOW), (True, 2 * WINDOW)])))
+
+    @rule(kind=st.sampled_from(["near_field", "far_field"]))
+    def reduce_noise(self, kind: NoiseReductionKind) -> None:
+        self.do(Configure(Patch(noise_reduction=NoiseReductionPatch(kind)), via=""))
+
+    @rule()
+    def be_idle(self) -> None:
+        self.do(Configure(Patch(detection=ServerVadPatch(idle_timeout_ms=400)), via=""))
+        self.do(AppendAudio(audio([(False, 25 * WINDOW)])))
+
+    @rule(windows=st.integers(5, 7))
+    def pause(self, windows: int) -> None:
+        self.do(AppendAudio(audio([(False, windows * WINDOW)])))
 
     @rule(windows=st.integers(8, 40))
     def keep_silent(self, windows: int) -> None:
@@ -159,7 +218,7 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
         self.witness.reached["cleared"] += 1
 
     @precondition(lambda self: self.witness.listening or self.witness.waiting)
-    @rule(guess=GUESSES, times=st.integers(1, 2), data=st.data())
+    @rule(guess=GUESSES, times=st.integers(1, 3), data=st.data())
     def guess(self, guess: tuple[Word, ...], times: int, data: st.DataObject) -> None:
         item_id = data.draw(st.sampled_from(sorted(self.witness.listening.keys() | self.witness.waiting)))
         for _ in range(times):
@@ -171,6 +230,18 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
         item_id = self.session.open_id or ""
         self.do(HypothesisArrived(item_id, Hypothesis(STORY[:length])))
         self.do(HypothesisArrived(item_id, Hypothesis(STORY[:length])))
+
+    @rule(ending=st.sampled_from([".", "?", "..."]), late=st.booleans())
+    def say_a_sentence(self, ending: str, *, late: bool) -> None:
+        self.do(Configure(Patch(detection=SemanticVadPatch("high")), via=""))
+        self.do(AppendAudio(audio([(True, 4 * WINDOW), (False, 5 * WINDOW)])))
+        item_id = self.session.open_id or ""
+        heard = sum(stop - start for start, stop in self.witness.listening.get(item_id, []))
+        sentence = HypothesisArrived(item_id, Hypothesis((*STORY[:-1], Word(ending)), heard=heard))
+        silence = AppendAudio(audio([(False, 11 * WINDOW)]))
+        steps: list[Command] = [silence, sentence] if late else [sentence, silence]
+        outputs = [output for step in steps for output in self.do(step)]
+        self.witness.reached["finished_early"] += any(isinstance(output, FinishTurn) for output in outputs)
 
     @precondition(lambda self: self.witness.waiting)
     @rule(guess=GUESSES, times=st.integers(1, 2), data=st.data())
@@ -188,7 +259,16 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
         self.complete(item_id, (Word(" No"),))
 
     def complete(self, item_id: str, words: tuple[Word, ...]) -> None:
-        self.do(HypothesisArrived(item_id, Hypothesis(words, final=True, language="en")))
+        language = "de" if len(words) == 3 else "en"
+        self.do(HypothesisArrived(item_id, Hypothesis(self.timed(item_id, words), True, language)))
+
+    def timed(self, item_id: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        """Spread over all that the engine was told to hear."""
+        step = self.witness.voiced.get(item_id, 0) // len(words) if words else 0
+        return tuple(
+            replace(word, logprob=-1 / number, start=(number - 1) * step, end=number * step) if step else word
+            for number, word in enumerate(words, 1)
+        )
 
     @rule(item_id=ITEM_IDS, hypothesis=st.builds(Hypothesis, GUESSES, final=st.booleans()))
     def say_anything_of_anything(self, item_id: str, hypothesis: Hypothesis) -> None:
@@ -224,7 +304,9 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
         self.now += 1_000
         self.do(TimePassed())
         self.witness.see_the_end(gone=self.gone)
-        self.reached.update(self.witness.reached, split=self.session.splits)
+        assert self.witness.denoisers == self.denoisers.asked
+        self.reached.update(self.witness.reached)
+        self.reached.update(self.session.splits, denoised=len(self.denoisers.asked))
 
 
 def test_any_command_in_any_order() -> None:
@@ -240,9 +322,17 @@ def test_any_command_in_any_order() -> None:
         "empty",
         "failed",
         "early_delta",
+        "late_delta",
+        "timed",
         "cleared",
         "resumed",
-        "split",
+        "split_in_a_pause",
+        "split_in_speech",
+        "left_out",
+        "prepared",
+        "finished_as_prepared",
+        "finished_early",
+        "denoised",
         "idle",
     ]
     assert [goal for goal in goals if reached[goal] < enough] == []
@@ -269,22 +359,24 @@ RETRIEVALS = [RetrieveItem(f"item_{number}") for number in range(1, 9)]
 
 @given(detection=BEGINNINGS, steps=STEPS, chunk=CHUNKS)
 def test_how_audio_is_cut_into_chunks_does_not_change_what_happens(
-    detection: ServerVad | None, steps: list[Step], chunk: int
+    detection: TurnDetection | None, steps: list[Step], chunk: int
 ) -> None:
     assert story(detection, steps, WHOLE) == story(detection, steps, chunk)
 
 
 @given(detection=BEGINNINGS, steps=STEPS, chunk=CHUNKS)
-def test_equal_inputs_give_equal_outputs(detection: ServerVad | None, steps: list[Step], chunk: int) -> None:
+def test_equal_inputs_give_equal_outputs(
+    detection: TurnDetection | None, steps: list[Step], chunk: int
+) -> None:
     assert story(detection, steps, chunk) == story(detection, steps, chunk)
 
 
 def story(
-    detection: ServerVad | None, steps: list[Step], chunk: int
+    detection: TurnDetection | None, steps: list[Step], chunk: int
 ) -> tuple[list[Output], dict[str, bytes]]:
     """All that was told and asked, and what engines heard of each finished turn, whose text is always the same."""
     config = configured(format=PCM16_16K, chosen_detection=detection)
-    session = Session(config, LIMITS, LoudnessScorer(), counted_ids("item"))
+    session = Session(config, ROOMY, LoudnessScorer(), counted_ids("item"), Denoisers())
     outputs = session.receive(Begin(), 0.0)
     for step in [*steps, CommitAudio(), *RETRIEVALS, EndSession()]:
         pieces = [step] if not isinstance(step, bytes) else [AppendAudio(p) for p in cut(step, chunk)]

@@ -1,10 +1,17 @@
 """The text a turn grows, and how it ends."""
 
+from dataclasses import replace
+
+import pytest
+
 from realtime_asr.session.events import TranscriptCompleted, TranscriptFailed, TranscriptGrew
+from realtime_asr.session.excerpt import Excerpt
 from realtime_asr.session.problem import Problem
 from realtime_asr.session.turn import Turn
+from realtime_asr.transcript.agreement import Delay
+from realtime_asr.transcript.hypothesis import Hypothesis, Word
 from realtime_asr.transcript.request import TurnRequest
-from tests.fakes import final, words
+from tests.fakes import final, partial, words
 
 REQUEST = TurnRequest("whisper-1")
 
@@ -13,14 +20,14 @@ def test_text_grows_and_joins_to_the_transcript() -> None:
     turn = _turn()
 
     for guess in ("so it", "so it goes", "so it goes on"):
-        turn.guess(words(guess))
+        turn.guess(partial(guess))
     transcript = turn.complete(final("so it goes on"))
 
     assert transcript == "so it goes on"
     assert [
-        TranscriptGrew("a", "so"),
-        TranscriptGrew("a", " it"),
-        TranscriptGrew("a", " goes on"),
+        TranscriptGrew("a", "so it"),
+        TranscriptGrew("a", " goes"),
+        TranscriptGrew("a", " on"),
         TranscriptCompleted("a", "so it goes on", 900),
     ] == list(turn.untold)
 
@@ -28,7 +35,7 @@ def test_text_grows_and_joins_to_the_transcript() -> None:
 def test_a_final_that_contradicts_what_was_said_corrects_it() -> None:
     turn = _turn()
     for guess in ("so it goes", "so it goes"):
-        turn.guess(words(guess))
+        turn.guess(partial(guess))
 
     turn.complete(final("no it goes"))
 
@@ -36,6 +43,92 @@ def test_a_final_that_contradicts_what_was_said_corrects_it() -> None:
         TranscriptGrew("a", "so it"),
         TranscriptCompleted("a", "no it goes", 900, corrected=True),
     ] == list(turn.untold)
+
+
+def test_deltas_that_wait_for_the_commit_come_all_at_once_and_are_never_wrong() -> None:
+    turn = _turn(live=False)
+    for guess in ("so it goes", "so it goes"):
+        turn.guess(partial(guess))
+
+    growing = list(turn.untold)
+    turn.complete(final("no it goes"))
+
+    assert growing == []
+    assert turn.said == "no it goes"
+    assert [
+        TranscriptGrew("a", "no it goes"),
+        TranscriptCompleted("a", "no it goes", 900),
+    ] == list(turn.untold)
+
+
+@pytest.mark.parametrize(
+    ("delay", "told"),
+    [
+        ("minimal", [3, 0, 0]),
+        ("low", [0, 4, 0]),
+        ("medium", [0, 3, 0]),
+        ("high", [0, 0, 3]),
+        ("xhigh", [0, 0, 1]),
+    ],
+)
+def test_the_longer_the_delay_the_later_words_are_told(delay: Delay, told: list[int]) -> None:
+    turn = _turn(TurnRequest("whisper-1", delay=delay))
+
+    counts = []
+    for _ in range(3):
+        turn.guess(partial("so it goes on"))
+        counts.append(
+            sum(len(event.text.split()) for event in turn.untold if isinstance(event, TranscriptGrew))
+        )
+        turn.untold.clear()
+
+    assert told == counts
+
+
+@pytest.mark.parametrize(
+    ("delay", "position"), [("minimal", 800), ("low", 600), ("medium", 600), ("xhigh", 400)]
+)
+def test_words_said_were_heard_by_the_oldest_guess_it_takes(delay: Delay, position: int) -> None:
+    turn = _turn(TurnRequest("whisper-1", delay=delay))
+
+    for heard in (100, 300, 500, 700):
+        turn.guess(partial("so it goes", heard))
+
+    assert position == turn.said_before
+
+
+def test_settled_words_were_perhaps_heard_by_the_newest_guess_only() -> None:
+    turn = _turn()
+    turn.guess(partial("so", heard=300))
+
+    turn.guess(replace(partial("so it goes", heard=500), settled=3))
+    after = turn.said_before
+    turn.guess(partial("so it goes on", heard=700))
+
+    assert (600, 600) == (after, turn.said_before)
+    assert turn.said == "so it goes"
+
+
+@pytest.mark.parametrize(
+    ("text", "heard", "finished"),
+    [("So it goes.", 300, True), ("So it goes.", 299, False), ("So it", 300, False)],
+)
+def test_a_turn_sounds_finished_once_all_its_voice_was_heard_to_end_a_sentence(
+    *, text: str, heard: int, finished: bool
+) -> None:
+    turn = _turn()
+    turn.voiced_until = 400
+
+    turn.guess(partial(text, heard))
+
+    assert finished == turn.sounds_finished
+
+
+def test_a_turn_without_voice_sounds_unfinished() -> None:
+    turn = _turn()
+    turn.excerpt = None
+
+    assert not turn.sounds_finished
 
 
 def test_nothing_said_completes_with_nothing() -> None:
@@ -56,6 +149,48 @@ def test_probabilities_are_told_where_they_were_asked_for() -> None:
         TranscriptGrew("a", "so it", words("so it")),
         TranscriptCompleted("a", "so it", 900, logprobs=words("so it")),
     ] == list(turn.untold)
+
+
+def test_the_final_knows_best_how_likely_words_are_that_were_said_before() -> None:
+    turn = _turn(TurnRequest("whisper-1", logprobs=True))
+    for _ in range(2):
+        turn.guess(Hypothesis((Word(" So", -0.9), Word(" it", -0.9))))
+
+    turn.complete(Hypothesis((Word(" so", -0.1), Word(" it,", -0.2)), final=True))
+
+    assert [
+        TranscriptGrew("a", "So", (Word(" So", -0.9),)),
+        TranscriptGrew("a", " it,", (Word(" it,", -0.2),)),
+        TranscriptCompleted("a", "So it,", 900, logprobs=(Word(" So", -0.1), Word(" it,", -0.2))),
+    ] == list(turn.untold)
+
+
+def test_words_are_told_with_their_times_on_the_clock_of_the_session() -> None:
+    turn = _turn(TurnRequest("whisper-1", word_times=True))
+    turn.excerpt = Excerpt(100)
+    turn.excerpt.extend(500)
+    turn.excerpt.skip_to(900)
+    turn.excerpt.extend(990)
+    spoken = [(0, 150), (350, 400), (400, 400), (400, 420), (390, 430)]
+
+    turn.complete(Hypothesis(tuple(Word(" so", None, *times) for times in spoken), final=True))
+
+    [done] = [event for event in turn.untold if isinstance(event, TranscriptCompleted)]
+    assert done.logprobs is None
+    assert [(100, 250), (450, 500), (900, 900), (900, 920), (490, 930)] == [
+        (word.start, word.end) for word in done.words or ()
+    ]
+
+
+def test_words_whose_times_are_unknown_are_not_told_among_those_with_times() -> None:
+    turn, silent = (_turn(TurnRequest("whisper-1", word_times=True)) for _ in range(2))
+    silent.excerpt = None
+
+    turn.complete(Hypothesis((Word(" so", None, 10, 20), Word(" it")), final=True))
+    silent.complete(final(""))
+
+    assert TranscriptCompleted("a", "so it", 900, words=(Word(" so", None, 110, 120),)) == turn.untold[-1]
+    assert TranscriptCompleted("a", "", 900, words=()) == silent.untold[-1]
 
 
 def test_a_language_is_told_only_where_it_was_detected() -> None:
@@ -80,9 +215,9 @@ def test_a_failed_turn_has_ended() -> None:
 
 def test_an_engine_listens_from_the_first_voice_to_the_end() -> None:
     turn, wordless = _turn(), _turn(None)
-    wordless.voice_from = 0
+    turn.excerpt = None
     story = [turn.listened_to]
-    turn.voice_from = 100
+    turn.excerpt = Excerpt(100)
     story.append(turn.listened_to)
     turn.complete(final(""))
     story.append(turn.listened_to)
@@ -91,5 +226,8 @@ def test_an_engine_listens_from_the_first_voice_to_the_end() -> None:
     assert not wordless.listened_to
 
 
-def _turn(request: TurnRequest | None = REQUEST) -> Turn:
-    return Turn("a", start=100, request=request, announced=True, voiced_until=100, stop=1_000)
+def _turn(request: TurnRequest | None = REQUEST, *, live: bool = True) -> Turn:
+    """Its first 500 samples were fed."""
+    excerpt = Excerpt(100)
+    excerpt.extend(600)
+    return Turn("a", 100, request, announced=True, live=live, voiced_until=100, excerpt=excerpt, stop=1_000)

@@ -20,7 +20,7 @@ from realtime_asr.dialects.openai_realtime import OpenAIRealtime
 from realtime_asr.server.app import Gateway
 from realtime_asr.server.settings import Settings
 from realtime_asr.session.commands import Refuse
-from realtime_asr.session.config import NoiseReduction
+from realtime_asr.session.config import NoiseReduction, Transcription
 from realtime_asr.session.events import Event, ItemAdded, Rejected, SessionCreated, SessionUpdated
 from realtime_asr.session.problem import Problem
 from tests.dialects.test_openai_frames import ON_THE_WIRE
@@ -165,6 +165,7 @@ NEED_READINESS = [
     *(("get", path) for path in ("/v1/models", "/v1/models/{name}")),
 ]
 MAY_BE_UNREADY = [*NEED_READINESS, ("get", "/readyz")]
+NEED_A_PLACE = [*((path, {}) for path in (GA, AZURE, BETA)), (LITERAL, APPEND)]
 NEVER_SEEN_BROKEN = [("get", "/health"), ("get", "/readyz")]
 
 
@@ -212,6 +213,18 @@ def test_real_answers_before_the_server_is_ready_are_as_described(method: str, p
     assert "retry-after" in described["headers"]
 
 
+@pytest.mark.parametrize(("path", "body"), NEED_A_PLACE)
+def test_real_answers_of_a_full_server_are_as_described(path: str, body: Json) -> None:
+    server = gateway()
+    server.reception.ready = True
+    server.sessions.most = 0
+
+    answered, described = ask(TestClient(server.app(print)), "post", path, {"json": body})
+
+    assert answered == 429
+    assert "retry-after" in described["headers"]
+
+
 @pytest.mark.parametrize(("method", "path"), NEED_READINESS)
 def test_real_answers_of_a_broken_server_are_as_described(method: str, path: str) -> None:
     server = gateway()
@@ -235,6 +248,7 @@ def test_every_described_answer_was_seen() -> None:
         *((method, path, status) for method, path, status, _ in CASES),
         *((method, path, 403) for method, path in NEED_READINESS),
         *((method, path, 503) for method, path in MAY_BE_UNREADY),
+        *(("post", path, 429) for path, _ in NEED_A_PLACE),
         *((method, path, 500) for method, path in [*NEED_READINESS, *NEVER_SEEN_BROKEN]),
     }
 
@@ -290,9 +304,13 @@ def test_the_server_understands_every_example_also_when_strict(name: str) -> Non
 
 EVENTS: list[Event] = [
     SessionCreated(configured()),
-    SessionCreated(configured(transcription=None, chosen_detection=None, logprobs=True)),
+    SessionCreated(configured(transcription=None, chosen_detection=None, include=("logprobs",))),
+    SessionCreated(configured(transcription=Transcription("m", delay="low", deltas="after_commit"))),
     SessionCreated(configured(noise_reduction=NoiseReduction("far_field", 0.5))),
-    *(SessionUpdated(configured(), via) for via in (GA_UPDATE, BETA_UPDATE, FLAT_UPDATE)),
+    *(
+        SessionUpdated(configured(include=("word_times",)), via)
+        for via in (GA_UPDATE, BETA_UPDATE, FLAT_UPDATE)
+    ),
     ItemAdded("item_2", "item_1"),
     Rejected(Problem("invalid_value", "No.", "session.audio", "mine")),
 ]
@@ -323,6 +341,9 @@ def fits(name: str, frame: Json) -> bool:
         {"type": "error"},
         {"logprobs": None},
         {"languages": [{"code": "en"}, {"code": "de"}]},
+        {"words": None},
+        {"words": [{"word": "The", "start": 0.47}]},
+        {"words": [{"word": "The", "start": 0.47, "end": 0.59, "probability": None}]},
     ],
 )
 def test_a_frame_with_something_missing_or_wrong_is_not_as_described(wrong: Json) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from pydantic import ConfigDict
 from starlette.responses import Response
 
 from realtime_asr.dialects import openai_beta as beta
@@ -34,14 +35,23 @@ class TranscriptionSession(beta.SessionObject):
     modalities: list[Literal["text"]]
 
 
+ModelState = Literal["not loaded", "loading", "ready", "unloading", "failed"]
+
+
 class Model(Told):
-    """`effective_model` is ours: who really answers to the name."""
+    """`effective_model` and all that follows are ours: who answers to the name, and whether it can now.
+
+    `languages` is null as long as nobody knows.
+    """
 
     id: str
     object: Literal["model"]
     created: int
     owned_by: str
     effective_model: str
+    state: ModelState
+    load_seconds: float
+    languages: list[str] | None
 
 
 class ModelList(Told):
@@ -59,13 +69,26 @@ class PostedDelta(ServerFrame):
     logprobs: None
 
 
+class ModelHealth(Told):
+    """With counters of what it did."""
+
+    model_config = ConfigDict(extra="allow")
+
+    state: ModelState
+    load_seconds: float
+
+
 class Health(Told):
-    status: Literal["ready", "not ready"]
+    """`capacity` is how many sessions the server admits; null when nobody measured that."""
+
+    status: Literal["ready", "not ready", "stalled"]
     sessions: int
+    capacity: int | None
+    models: dict[str, ModelHealth]
 
 
 class Readiness(Told):
-    status: Literal["ready", "not ready"]
+    status: Literal["ready", "not ready", "stalled"]
 
 
 class ErrorDetail(Told):
@@ -168,7 +191,7 @@ def _client_secrets(operation: str) -> Json:
         ),
         "responses": _responses(
             _json("The secret.", _SCHEMAS[ClientSecret], {**SECRET, "session": minted(Shape.GA)}),
-            400, 401, 403, 404, 413, 500, 503,
+            400, 401, 403, 404, 413, 429, 500, 503,
         ),
     }  # fmt: skip
 
@@ -181,15 +204,9 @@ def _transcription_sessions() -> Json:
         "requestBody": _body(_SCHEMAS[beta.TranscriptionSessionRequest], BETA_SETTINGS),
         "responses": _responses(
             _json("The session to come.", _SCHEMAS[TranscriptionSession], example),
-            400,
-            401,
-            403,
-            404,
-            413,
-            500,
-            503,
+            400, 401, 403, 404, 413, 429, 500, 503,
         ),
-    }
+    }  # fmt: skip
 
 
 def _literal_post() -> Json:
@@ -208,7 +225,7 @@ def _literal_post() -> Json:
             "which ends when none came for a minute. Any other post is a session of its own."
         ),
         "requestBody": {**event, "required": True},
-        "responses": _responses(answer, 400, 401, 403, 413, 500, 503),
+        "responses": _responses(answer, 400, 401, 403, 413, 429, 500, 503),
     }
 
 
@@ -218,6 +235,9 @@ _MODEL: Final[Json] = {
     "created": 1_800_000_000,
     "owned_by": "realtime-asr",
     "effective_model": "bundled",
+    "state": "ready",
+    "load_seconds": 0.4,
+    "languages": ["en"],
 }
 
 
@@ -251,7 +271,8 @@ def _model() -> Json:
 
 
 def _health() -> Json:
-    example = {"status": "ready", "sessions": 3}
+    models = {"bundled": {"state": "ready", "load_seconds": 0.4}}
+    example = {"status": "ready", "sessions": 3, "capacity": 24, "models": models}
     return {
         "operationId": "health",
         "summary": "Whether the server is alive. Never waits for anything.",
@@ -313,6 +334,19 @@ _REFUSALS: Final[Mapping[int, tuple[str, str, Response]]] = {
         "TooLarge",
         "The body is too large.",
         error_response(413, Problem(None, "Maximum content size limit (65536) exceeded")),
+    ),
+    429: (
+        "NoPlaceLeft",
+        "As many sessions as the server can serve are here already.",
+        error_response(
+            429,
+            Problem(
+                "rate_limit_exceeded",
+                "The server has 24 of at most 24 sessions open. Try again later.",
+                kind="server_error",
+            ),
+            {"retry-after": "10"},
+        ),
     ),
     500: (
         "Broken",

@@ -44,6 +44,7 @@ from realtime_asr.session.events import (
     TranscriptGrew,
 )
 from realtime_asr.session.problem import Problem
+from realtime_asr.transcript.hypothesis import Word
 from tools.describe.schemas import Json
 
 
@@ -56,7 +57,15 @@ def ids(prefix: str) -> Callable[[], str]:
 _ITEM: Final = ids("item_")()
 _SESSION: Final = ids("sess_")()
 _CONFIG: Final = SessionConfig(
-    Transcription("whisper-1", language="en"), chosen_detection=ServerVad(silence_duration_ms=400)
+    Transcription("whisper-1", language="en"),
+    chosen_detection=ServerVad(silence_duration_ms=400),
+    include=("word_times",),
+)
+_WORDS: Final = (
+    Word(" The", -0.02, samples(470), samples(590)),
+    Word(" kettle", -0.05, samples(590), samples(1_010)),
+    Word(" is", -0.01, samples(1_070), samples(1_190)),
+    Word(" on.", -0.03, samples(1_190), samples(1_520)),
 )
 _PCM16: Final = "AADoA9AHuAvQB+gDAAAY/DD4SPQw+Bj8"
 
@@ -69,11 +78,13 @@ GA_SETTINGS: Final[Json] = {
             "turn_detection": {"type": "server_vad", "silence_duration_ms": 400},
         }
     },
+    "include": ["item.input_audio_transcription.word_times"],
 }
 BETA_SETTINGS: Final[Json] = {
     "input_audio_format": "pcm16",
     "input_audio_transcription": {"model": "whisper-1", "language": "en"},
     "turn_detection": {"type": "server_vad", "silence_duration_ms": 400},
+    "include": ["item.input_audio_transcription.word_times"],
 }
 CLIENT: Final[dict[type[BaseModel], Json]] = {
     ga.SessionUpdateFrame: {"type": "session.update", "event_id": "mine-1", "session": GA_SETTINGS},
@@ -95,7 +106,7 @@ _SAID: Final[tuple[Event, ...]] = (
     AudioCommitted(_ITEM, None),
     ItemAdded(_ITEM, None),
     TranscriptGrew(_ITEM, " is on."),
-    TranscriptCompleted(_ITEM, "The kettle is on.", samples(1_720), language="en"),
+    TranscriptCompleted(_ITEM, "The kettle is on.", samples(1_720), "en", words=_WORDS),
     TranscriptFailed(_ITEM, Problem(None, "The engine stopped.", kind="server_error")),
     IdleTimedOut(_ITEM, samples(2_140), samples(8_140)),
     AudioCleared(),

@@ -22,18 +22,23 @@ The server speaks first: `session.created`, or `transcription_session.created` t
 the beta API. Settings that are not written here are ignored, unless the server runs with `strict`. An
 event that cannot be served is answered with `error`, and the session goes on.
 
+Beyond OpenAI's, for those who ask: `deltas` of `after_commit` among the settings of a transcription
+holds deltas back until the turn is over, and `item.input_audio_transcription.word_times` in `include`
+gives `completed` its `words`.
+
 Credentials go in a header or, from browsers, as the subprotocol `openai-insecure-api-key.<key>` next
 to `realtime`. A server without API keys asks nobody for one.
 
 Before the upgrade the server refuses with HTTP: 503 while the model is not loaded, 403 to pages of
-foreign origin. After it, a client that may not enter or asks for what is not served is told `error`,
-then the connection closes. Close codes:
+foreign origin. After it, a client that may not enter, asks for what is not served or finds no place left
+is told `error`, then the connection closes. Close codes:
 
 - 1000: as asked with `session.close`
 - 1001: the session was as long as sessions may be
 - 1009: a message was too large
 - 1011: the server failed
 - 1012: the server restarts
+- 1013: as many sessions as the server can serve are here already, code `rate_limit_exceeded`; try later
 - 3000: no credential, or one that is not good here
 - 4000: what the address asks for is not served
 """
