@@ -23,7 +23,7 @@ from realtime_asr.session.commands import (
     TimePassed,
     TranscriptionBroke,
 )
-from realtime_asr.session.effects import AbandonTurn, Close, FeedTurn, FinishTurn, OpenTurn
+from realtime_asr.session.effects import AbandonTurn, Close, FeedTurn, FinishTurn, OpenTurn, PrepareTurn
 from realtime_asr.session.events import Event, Rejected
 from realtime_asr.session.problem import Problem
 from realtime_asr.session.session import Output, Session
@@ -75,8 +75,14 @@ class Runner:
 
     def drain(self, code: int, reason: str) -> None:
         """The server goes away: finish what was said, then close."""
-        if not self._over:
-            self._spawn(self._inbox.put(Drain(code, reason)))
+        if self._over:
+            return
+        drain = Drain(code, reason)
+        if self._inbox.full():
+            self._spawn(self._inbox.put(drain))
+        else:
+            # At once: it may not have begun to run.
+            self._inbox.put_nowait(drain)
 
     async def _live(self) -> None:
         await self._step(Begin())
@@ -129,6 +135,8 @@ class Runner:
                 self._open(item_id, request)
             case FeedTurn(item_id, samples):
                 self._tell(item_id, lambda stream: stream.feed(samples))
+            case PrepareTurn(item_id, voiced):
+                self._tell(item_id, lambda stream: stream.prepare(voiced))
             case FinishTurn(item_id, voiced):
                 self._tell(item_id, lambda stream: stream.finish(voiced))
             case AbandonTurn(item_id):

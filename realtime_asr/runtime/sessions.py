@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from realtime_asr.audio.detection import SpeechScorer
+from realtime_asr.audio.noise import Denoiser
 from realtime_asr.engines.engine import Engine
 from realtime_asr.runtime.channel import Channel
 from realtime_asr.runtime.clock import Clock
 from realtime_asr.runtime.ids import item_id
 from realtime_asr.runtime.observer import Observer
 from realtime_asr.runtime.runner import Runner
-from realtime_asr.session.config import Limits, SessionConfig
+from realtime_asr.session.config import Limits, NoiseReduction, SessionConfig
 from realtime_asr.session.session import Session
 
 
@@ -24,37 +25,49 @@ class Sessions:
     new_scorer: Callable[[], SpeechScorer]
     clock: Clock
     observer: Observer
+    new_denoiser: Callable[[NoiseReduction], Denoiser] | None = None
+    most: int | None = None
+    """So many at the same time; None for any number."""
     _detached: set[asyncio.Task[None]] = field(default_factory=set)
     _live: dict[Runner, asyncio.Event] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._live)
 
+    @property
+    def full(self) -> bool:
+        return self.most is not None and len(self) >= self.most
+
     async def run(
         self, session_id: str, config: SessionConfig, channel: Channel, limits: Limits | None = None
     ) -> None:
         """One session, until it is over."""
-        session = Session(config, limits or self.limits, self.new_scorer(), item_id)
+        await self._run(self._enter(session_id, config, channel, limits or self.limits))
+
+    def start(self, session_id: str, config: SessionConfig, channel: Channel) -> None:
+        """One session that outlives the request it came with."""
+        runner = self._enter(session_id, config, channel, self.limits)
+        task = asyncio.create_task(self._run(runner))
+        self._detached.add(task)
+        task.add_done_callback(self._detached.discard)
+
+    def _enter(self, session_id: str, config: SessionConfig, channel: Channel, limits: Limits) -> Runner:
         runner = Runner(
             session_id,
-            session,
+            Session(config, limits, self.new_scorer(), item_id, self.new_denoiser),
             engine=self.engine,
             channel=channel,
             clock=self.clock,
             observer=self.observer,
         )
-        ended = self._live[runner] = asyncio.Event()
+        self._live[runner] = asyncio.Event()
+        return runner
+
+    async def _run(self, runner: Runner) -> None:
         try:
             await runner.run()
         finally:
-            del self._live[runner]
-            ended.set()
-
-    def start(self, session_id: str, config: SessionConfig, channel: Channel) -> None:
-        """One session that outlives the request it came with."""
-        task = asyncio.create_task(self.run(session_id, config, channel))
-        self._detached.add(task)
-        task.add_done_callback(self._detached.discard)
+            self._live.pop(runner).set()
 
     async def drain(self, code: int, reason: str) -> None:
         """Returns once every session has finished what was said and is closed."""

@@ -1,25 +1,29 @@
 """Builds everything, once, in the open."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import assert_never
+from functools import partial
+from time import monotonic
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from realtime_asr.audio.detection import SpeechScorer
 from realtime_asr.audio.timeline import samples
-from realtime_asr.engines.batching import BatchingEngine
+from realtime_asr.engines.catalogue import Catalogue, Offer, Progress
 from realtime_asr.engines.engine import Engine, UnusableModel
 from realtime_asr.runtime.clock import Clock, SystemClock
 from realtime_asr.runtime.sessions import Sessions
 from realtime_asr.server.auth import Auth, Keys
+from realtime_asr.server.capacity import key_of, remembered
 from realtime_asr.server.health import health_routes
-from realtime_asr.server.logs import SessionLog
+from realtime_asr.server.logs import SessionLog, log_model, write
+from realtime_asr.server.models import ModelSettings, NamedModel, named_models
+from realtime_asr.server.parts import denoisers, engines, scorers
 from realtime_asr.server.secrets import Secrets, keyring
-from realtime_asr.server.settings import Settings, model_names
+from realtime_asr.server.settings import Settings, model_names, served_name
 from realtime_asr.session.config import Limits, SessionConfig, Transcription
 from realtime_asr.transports.literal_post import literal_post_routes
 from realtime_asr.transports.openai_errors import EXCEPTION_HANDLERS, RequestIds
@@ -31,16 +35,38 @@ from realtime_asr.transports.reception import Reception
 class Gateway:
     """The whole server, but for the socket it listens on."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        new_engine: Callable[[NamedModel], Engine] | None = None,
+    ) -> None:
         clock = clock or SystemClock()
-        self.engine = _engine(settings)
-        limits = _limits(settings)
-        self.sessions = Sessions(self.engine, limits, _scorers(settings), clock, SessionLog(limits.models))
+        self._settings = settings
+        self._models = named_models(settings, settings.models)
+        self._new_engine = new_engine or engines(settings)
+        self._log = SessionLog(model_names(settings))
+        self.catalogue = Catalogue(
+            {name: self._offer(model) for name, model in self._models.items()},
+            model_names(settings),
+            self._model_changed,
+        )
+        denoiser = denoisers(settings)
+        self.sessions = Sessions(
+            self.catalogue,
+            _limits(settings, noise_reduction=denoiser is not None),
+            scorers(settings),
+            clock,
+            self._log,
+            new_denoiser=denoiser,
+            most=_most(settings),
+        )
         self.reception = Reception(
             sessions=self.sessions,
+            catalogue=self.catalogue,
             doorkeeper=_auth(settings, clock),
             clock=clock,
-            config=SessionConfig(Transcription(limits.models.default)),
+            config=_config(settings),
             started_at=int(clock.unix()),
             strict=settings.strict,
             azure=settings.azure,
@@ -55,7 +81,7 @@ class Gateway:
             yield
             loading.cancel()
             await self.leave()
-            await self.engine.stop()
+            await self.catalogue.stop()
 
         return Starlette(
             routes=[
@@ -74,26 +100,85 @@ class Gateway:
         self.reception.ready = False
         await self.sessions.drain(1012, "The server is restarting.")
 
+    async def reload(self, settings: Settings) -> None:
+        """Serves the models of these settings, by their names. All else has to wait for a restart.
+
+        A model that cannot be loaded is told in the log, and ends this: what was swapped before stays.
+        """
+        wanted = named_models(settings, settings.models)
+        try:
+            await self._swap(wanted)
+        except UnusableModel as error:
+            write(logging.ERROR, "models not swapped", reason=str(error))
+            return
+        self._rename(settings)
+        for name in self._models.keys() - wanted.keys():
+            del self._models[name]
+            self.catalogue.remove(name)
+        self._refresh_limits()
+        if waiting := _waiting_for_restart(self._settings, settings):
+            write(logging.WARNING, "settings need a restart", settings=",".join(waiting))
+
     async def _load(self, on_unusable: Callable[[UnusableModel], None]) -> None:
         try:
-            await self.engine.start()
+            await self.catalogue.start()
         except UnusableModel as error:
             on_unusable(error)
-            return
-        except Exception as error:  # noqa: BLE001  a server that never gets ready must not stay
-            on_unusable(UnusableModel(f"The engine did not start: {error!r}"))
-            return
-        able = self.engine.capabilities
+        else:
+            self.reception.ready = True
+
+    async def _swap(self, wanted: Mapping[str, NamedModel]) -> None:
+        for name, model in wanted.items():
+            if model != self._models.get(name):
+                began = monotonic()
+                await self.catalogue.replace(name, self._offer(model))
+                self._models[name] = model
+                write(logging.INFO, "model swapped", model=name, took_s=round(monotonic() - began, 3))
+
+    def _rename(self, settings: Settings) -> None:
+        self._log.models = self.catalogue.names = model_names(settings)
+        self.reception.config = _config(settings)
+
+    def _offer(self, model: NamedModel) -> Offer:
+        return Offer(partial(self._new_engine, model), model.eager, model.idle_minutes * 60 or None)
+
+    def _model_changed(self, name: str, progress: Progress) -> None:
+        # Who starts the server is told by the exception.
+        if self.reception.ready or progress.state != "failed":
+            log_model(name, progress)
+        if progress.state == "ready":
+            self._refresh_limits()
+
+    def _refresh_limits(self) -> None:
         self.sessions.limits = replace(
-            self.sessions.limits,
-            languages=able.languages,
-            longest_turn=samples(able.longest_turn_seconds * 1000),
+            self.sessions.limits, models=self.catalogue.names, languages=self.catalogue.languages
         )
-        self.reception.ready = True
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(models=model_names(settings), session_seconds=settings.session_minutes * 60)
+def _limits(settings: Settings, *, noise_reduction: bool) -> Limits:
+    return Limits(
+        models=model_names(settings),
+        noise_reduction=noise_reduction,
+        longest_turn=samples(settings.longest_turn * 1000),
+        session_seconds=settings.session_minutes * 60,
+    )
+
+
+def _config(settings: Settings) -> SessionConfig:
+    return SessionConfig(Transcription(served_name(settings)))
+
+
+def _most(settings: Settings) -> int | None:
+    if settings.max_sessions is None:
+        return remembered(settings.state_folder, key_of(settings))
+    return settings.max_sessions or None
+
+
+def _waiting_for_restart(now: Settings, wanted: Settings) -> list[str]:
+    """Names only: values may be secrets."""
+    adopted = {*ModelSettings.model_fields, "models", "aliases", "unknown_models"}
+    names = [name for name in Settings.model_fields if name not in adopted]
+    return [name for name in names if getattr(now, name) != getattr(wanted, name)]
 
 
 def _auth(settings: Settings, clock: Clock) -> Auth:
@@ -101,54 +186,3 @@ def _auth(settings: Settings, clock: Clock) -> Auth:
     keys = Keys(plain, settings.api_key_hashes) if settings.has_keys else None
     secrets = Secrets(keyring(key.get_secret_value() for key in settings.secret_keys), clock)
     return Auth(keys, secrets, settings.allowed_origins)
-
-
-# Heavy libraries are imported by the one part that was chosen.
-
-
-def _scorers(settings: Settings) -> Callable[[], SpeechScorer]:
-    match settings.vad:
-        case "silero":
-            from realtime_asr.detectors.silero import load_silero  # noqa: PLC0415
-
-            return load_silero()
-        case "energy":
-            from realtime_asr.detectors.energy import EnergyScorer  # noqa: PLC0415
-
-            return EnergyScorer
-        case _:
-            assert_never(settings.vad)
-
-
-def _engine(settings: Settings) -> Engine:
-    match settings.engine:
-        case "faster_whisper":
-            return _faster_whisper(settings)
-        case "replay":
-            from realtime_asr.engines.replay import ReplayEngine  # noqa: PLC0415
-
-            return ReplayEngine(settings.replay_script)
-        case _:
-            assert_never(settings.engine)
-
-
-def _faster_whisper(settings: Settings) -> Engine:
-    from realtime_asr.engines.bundled import BUNDLED  # noqa: PLC0415
-    from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings  # noqa: PLC0415
-
-    bundled = settings.model == "bundled"
-    window = settings.final_window
-    if window == "auto":
-        window = "short" if bundled else "full"
-    model = FasterWhisper(
-        FasterWhisperSettings(
-            model=str(BUNDLED) if bundled else settings.model,
-            device=settings.device,
-            compute_type=settings.compute_type,
-            cpu_threads=settings.cpu_threads,
-            workers=settings.workers,
-            beam_size=settings.beam_size or (1 if bundled else 5),
-            final_window=window,
-        )
-    )
-    return BatchingEngine(model, workers=settings.workers, partial_every_seconds=settings.partial_every)

@@ -35,6 +35,7 @@ _SOURCES: Final = (
 )
 # A flag that may be repeated names one thing.
 _SINGULAR: Final = {
+    "models": "serve_model",
     "aliases": "alias",
     "api_keys": "api_key",
     "api_key_hashes": "api_key_hash",
@@ -56,7 +57,7 @@ def _kind(name: str, field: FieldInfo) -> Mapping[str, Any]:
     return {"metavar": _METAVAR[plain.__name__]}
 
 
-_METAVAR: Final = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "FILE"}
+_METAVAR: Final = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "PATH"}
 
 
 def _help(name: str, field: FieldInfo) -> str:

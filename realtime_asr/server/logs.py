@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from realtime_asr.audio.timeline import seconds
+from realtime_asr.engines.catalogue import Progress
 from realtime_asr.session.commands import Begin, Command, HangUp
 from realtime_asr.session.config import ModelNames, SessionConfig
 from realtime_asr.session.effects import Close, Effect
@@ -48,7 +49,7 @@ class SessionLog:
     """Writes a line about the things listed here. What is not listed is silent: words could hide in it."""
 
     def __init__(self, models: ModelNames) -> None:
-        self._models = models
+        self.models = models
         self._open: dict[str, _Tally] = {}
 
     def stepped(
@@ -108,7 +109,7 @@ class SessionLog:
         if config.transcription is None:
             return {"model": None}
         name = config.transcription.model
-        return {"model": self._models.resolve(name), "mapped": name not in self._models.aliases}
+        return {"model": self.models.resolve(name), "mapped": name not in self.models.aliases}
 
     def _end(self, session_id: str, now: float, **how: object) -> None:
         """Sessions end once here, though a client may hang up on being closed."""
@@ -121,6 +122,14 @@ class SessionLog:
             }
             times = {"open_s": _since(tally.began, now), "busy_s": round(tally.busy, 3)}
             write(logging.INFO, "session closed", session=session_id, **how, **times, **counts)
+
+
+def log_model(name: str, progress: Progress) -> None:
+    level = logging.ERROR if progress.state == "failed" else logging.INFO
+    facts: dict[str, object] = {"took_s": round(progress.seconds, 3)} if progress.seconds else {}
+    if progress.reason:
+        facts["reason"] = progress.reason
+    write(level, f"model {progress.state}", model=name, **facts)
 
 
 def configure(level: str) -> None:

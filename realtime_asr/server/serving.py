@@ -1,8 +1,11 @@
 """Listening: uvicorn with the limits this server needs, leaving politely."""
 
 import asyncio
+import logging
+import signal
 import socket
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
 
@@ -11,8 +14,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.app import Gateway
-from realtime_asr.server.logs import configure
-from realtime_asr.server.settings import Settings
+from realtime_asr.server.logs import configure, write
+from realtime_asr.server.settings import BadSettings, Settings
 
 _PATIENCE_SECONDS = 5
 
@@ -38,10 +41,14 @@ _HEADERS_TOO_LARGE = (
 class Server(uvicorn.Server):
     """Told to stop, it first lets open sessions finish; told twice, it stops at once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
+        """`reread` is what SIGHUP asks for: the settings as they are now. It raises BadSettings."""
         configure(settings.log_level)
         self.gateway = Gateway(settings)
         self.unusable: UnusableModel | None = None
+        self._reread = reread
+        self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[None]] = set()
         self._leaving: asyncio.Task[None] | None = None
         super().__init__(
             uvicorn.Config(
@@ -72,6 +79,28 @@ class Server(uvicorn.Server):
             problem = leaving.__context__
             assert isinstance(problem, OSError), "all else that can fail does so before or after"
             raise OSError(f"Cannot listen on {self.config.host}: {problem.strerror}.") from None
+        if self._reread is not None and threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload, self._reread)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for reload in self._reloads:
+            reload.cancel()
+        await super().shutdown(sockets)
+
+    def _begin_reload(self, reread: Callable[[], Settings]) -> None:
+        reload = asyncio.create_task(self._reload(reread))
+        self._reloads.add(reload)
+        reload.add_done_callback(self._reloads.discard)
+
+    async def _reload(self, reread: Callable[[], Settings]) -> None:
+        async with self._reloading:
+            try:
+                settings = reread()
+            except BadSettings as error:
+                # They name settings and quote no values.
+                write(logging.ERROR, "settings not reloaded", reason=str(error))
+            else:
+                await self.gateway.reload(settings)
 
     def _give_up(self, error: UnusableModel) -> None:
         self.unusable = error

@@ -19,12 +19,13 @@ from pydantic_settings import (
 )
 
 from realtime_asr.server.auth import is_loopback
+from realtime_asr.server.models import ModelSettings, NamedModel, NamedModels, public_name
 from realtime_asr.server.secrets import SigningKey
 from realtime_asr.session.config import ModelNames
 
 PREFIX: Final = "REALTIME_ASR_"
 SERVED: Final = "default"
-"""In aliases: the model served, whichever that is."""
+"""In aliases: the main model, whichever that is."""
 OPENAI_NAMES: Final = (
     "whisper-1",
     "gpt-4o-transcribe",
@@ -83,14 +84,11 @@ Secret = Annotated[SecretStr, Field(min_length=1)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 
 
-class Settings(BaseSettings):
+class Settings(ModelSettings, BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_ignore_empty=True,
-        extra="forbid",
-        frozen=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
         validate_default=True,
     )
 
@@ -105,31 +103,21 @@ class Settings(BaseSettings):
 
     engine: Literal["faster_whisper", "replay"] = "faster_whisper"
     """What listens: Whisper, or a script that is read out whatever is said, for demos and load tests."""
-    model: str = "bundled"
-    """The model served: the one that ships with the server, a name faster-whisper knows, or a folder."""
+    models: NamedModels = {}
+    """Further models, each loaded when first asked for by its name. The file has a table for each,
+    [models.NAME], with the settings above; what it leaves out is as for the main model."""
     aliases: Aliases = {}
-    """Names clients may use, each for a model; `default` is the one served. OpenAI's own names are known."""
+    """Names clients may use, each for a model; `default` is the main one. OpenAI's own names are known."""
     unknown_models: Literal["map", "refuse"] = "refuse"
-    """What to do with a model name that is no alias: map it to the model served, or refuse it."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the model runs."""
-    compute_type: str = "default"
-    """Number format of the weights, as CTranslate2 calls it: default, int8, float16, ..."""
-    cpu_threads: int = Field(default=0, ge=0)
-    """Threads of one pass over audio; 0 leaves it to the engine."""
-    workers: int = Field(default=1, ge=1)
-    """Passes that run at the same time."""
-    beam_size: int | None = Field(default=None, ge=1)
-    """Beams of the final pass over a turn. Unless set, 5, and 1 for the bundled model: more make it worse."""
-    final_window: Literal["full", "short", "auto"] = "auto"
-    """What the encoder sees in the final pass: 30 s like Whisper was trained, or what the turn needs. auto is
-    short for the bundled model, which is trained for it."""
-    partial_every: float = Field(default=0.5, gt=0)
-    """Seconds between two looks at speech that goes on."""
+    """What to do with a name that is no model's and no alias: map it to the main model, or refuse it."""
     replay_script: Lines = ()
     """What the replay engine hears: one line, or flag, for each turn."""
     vad: Literal["silero", "energy"] = "silero"
     """What tells speech from silence: the Silero network, or loudness alone."""
+    noise_reduction: Literal["auto", "off"] = "auto"
+    """Let clients ask for it, if the extra that does it is installed; or never."""
+    longest_turn: float = Field(default=28, gt=0)
+    """Seconds after which a turn that goes on is split. Clients that end turns themselves may take longer."""
 
     api_keys: Listed[Secret] = ()
     """Keys clients may show: long and random, since client secrets hold a digest of the key that minted them.
@@ -153,6 +141,12 @@ class Settings(BaseSettings):
 
     strict: bool = False
     """Answer settings we do not know with an error as OpenAI does, instead of ignoring them."""
+    max_sessions: int | None = Field(default=None, ge=0)
+    """Sessions at the same time; more are refused. 0 for any number. Unless set, as many as the command
+    capacity found, or any number if it never ran."""
+    state_folder: Path = Field(default_factory=lambda: _state_home() / "realtime-asr")
+    """What the commands capacity and harvest find out is kept here. Unless set, realtime-asr in
+    XDG_STATE_HOME or ~/.local/state."""
     session_minutes: float = Field(default=60, gt=0)
     """How long a session may last."""
     max_message_mib: int = Field(default=24, ge=1)
@@ -195,6 +189,7 @@ def check(settings: Settings) -> list[str]:
         *_who_may_enter(settings),
         *_signing_keys(settings),
         *_certificates(settings),
+        *_names_taken(settings),
         *_lost_aliases(settings),
         *_missing_script(settings),
     ]
@@ -203,23 +198,33 @@ def check(settings: Settings) -> list[str]:
 def shown(settings: Settings) -> str:
     """All of them as TOML that loads again, but for the secrets."""
     flat = [_line(name, value) for name, value in settings if not isinstance(value, dict)]
-    table = [f"{_quoted(name)} = {_quoted(model)}" for name, model in settings.aliases.items()]
-    return "\n".join([*flat, "", "[aliases]", *table, ""])
+    tables = {"aliases": settings.aliases} | {
+        f"models.{_quoted(name)}": model.model_dump(exclude_unset=True)
+        for name, model in settings.models.items()
+    }
+    return "\n".join([*flat, *(line for name, table in tables.items() for line in _table(name, table)), ""])
 
 
 def served_name(settings: Settings) -> str:
-    """What clients know the model by; where a folder lies is nobody's business."""
-    folder = Path(settings.model).expanduser()
-    return folder.resolve().name if folder.is_dir() else settings.model
+    """The main model's."""
+    return public_name(settings.model)
 
 
 def model_names(settings: Settings) -> ModelNames:
     served = served_name(settings)
+    ends = {alias: _end(alias, settings) for alias in settings.aliases}
     return ModelNames(
         default=served,
-        aliases={served: served, **dict.fromkeys(settings.aliases, served)},
+        aliases={
+            **{alias: end if end in settings.models else served for alias, end in ends.items()},
+            **{name: name for name in (served, *settings.models)},
+        },
         otherwise=served if settings.unknown_models == "map" else None,
     )
+
+
+def _state_home() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
 
 
 def _file(path: Any) -> dict[str, Any]:
@@ -246,9 +251,11 @@ def _unknown(name: str, known: Iterable[str]) -> str:
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    where = ".".join(map(str, detail["loc"]))
+    *table, name = map(str, detail["loc"])
+    where = ".".join([*table, name])
     if detail["type"] == "extra_forbidden":
-        return _unknown(where, Settings.model_fields)
+        known = NamedModel.model_fields if table else Settings.model_fields
+        return _unknown(where, [".".join([*table, field]) for field in known])
     return f"{where}: {detail['msg'].removeprefix('Value error, ')}."
 
 
@@ -286,19 +293,28 @@ def _certificates(settings: Settings) -> Iterator[str]:
             yield f"{name}: {path} cannot be read: {error.strerror}."
 
 
+def _names_taken(settings: Settings) -> Iterator[str]:
+    for name in {SERVED, served_name(settings)} & settings.models.keys():
+        yield f"models: '{name}' is what the main model is called."
+
+
 def _lost_aliases(settings: Settings) -> Iterator[str]:
     for name in settings.aliases:
-        if _end(name, settings) not in (SERVED, settings.model):
-            yield f"aliases: '{name}' does not lead to '{settings.model}', the model served."
+        if _end(name, settings) not in _served(settings):
+            yield f"aliases: '{name}' does not lead to a model that is served."
 
 
 def _end(name: str, settings: Settings) -> str:
     """Where an alias of aliases leads, or where it is when it goes round in a circle."""
-    target, passed = settings.aliases[name], {name, SERVED, settings.model}
+    target, passed = settings.aliases[name], {name, *_served(settings)}
     while target in settings.aliases and target not in passed:
         passed.add(target)
         target = settings.aliases[target]
     return target
+
+
+def _served(settings: Settings) -> set[str]:
+    return {SERVED, settings.model, *settings.models}
 
 
 def _missing_script(settings: Settings) -> Iterator[str]:
@@ -312,6 +328,10 @@ def _line(name: str, value: object) -> str:
     line = f"{name} = {_quoted(value)}"
     # Asterisks would be taken for a key if this were loaded again.
     return f"# {line}" if _is_secret(value) else line
+
+
+def _table(name: str, values: Mapping[str, object]) -> list[str]:
+    return ["", f"[{name}]", *(f"{_quoted(key)} = {_quoted(value)}" for key, value in values.items())]
 
 
 def _is_secret(value: object) -> bool:

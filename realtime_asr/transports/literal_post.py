@@ -35,7 +35,7 @@ from realtime_asr.session.events import (
 )
 from realtime_asr.session.problem import Problem
 from realtime_asr.transports.openai_errors import error_response
-from realtime_asr.transports.openai_rest import admit, read_body
+from realtime_asr.transports.openai_rest import admit, crowded, read_body
 from realtime_asr.transports.reception import Reception, Starting
 
 LITERAL_PATH: Final = "/v1/realtime/intent=transcription"
@@ -142,7 +142,8 @@ class _Posts:
         caller = admit(request, self._reception, secrets_allowed=True)
         if isinstance(caller, Response):
             return caller
-        body = await read_body(request, _LARGEST_BODY)
+        name = _name(request) if caller.session is not None else None
+        body = self._no_room(name) or await read_body(request, _LARGEST_BODY)
         if isinstance(body, Response):
             return body
         starting = self._reception.start(Shape.BETA, caller, model=None)
@@ -151,10 +152,16 @@ class _Posts:
         command = starting.dialect.decode(body.decode(errors="replace"))
         if isinstance(command, Refuse):
             return error_response(400, command.problem)
-        if caller.session is None:
-            return await _respond(request, self._alone(starting, command))
-        key = str(credential(request.headers, (), request.query_params, azure=False))
-        return await _respond(request, self._continuing(key, starting, command))
+        # Others may have come while this one was read.
+        return self._no_room(name) or await _respond(request, self._answer(name, starting, command))
+
+    def _no_room(self, name: bytes | None) -> Response | None:
+        """A session that is there already has its place."""
+        posted = self._continued.get(name or b"")
+        return crowded(self._reception) if posted is None or posted.over else None
+
+    def _answer(self, name: bytes | None, starting: Starting, command: FromClient) -> _Answer:
+        return self._alone(starting, command) if name is None else self._continuing(name, starting, command)
 
     def _alone(self, starting: Starting, command: FromClient) -> _Answer:
         posted = _Posted(starting.dialect)
@@ -162,14 +169,19 @@ class _Posts:
         self._reception.sessions.start(starting.session_id, config, posted)
         return _Answer(posted.dialect, posted.all_of(command, CommitAudio(), EndSession()), _completed)
 
-    def _continuing(self, key: str, starting: Starting, command: FromClient) -> _Answer:
+    def _continuing(self, name: bytes, starting: Starting, command: FromClient) -> _Answer:
         self._continued = {name: posted for name, posted in self._continued.items() if not posted.over}
-        name = sha256(key.encode()).digest()
         posted = self._continued.get(name)
         if posted is None:
             posted = self._continued[name] = _Posted(starting.dialect)
             self._reception.sessions.start(starting.session_id, starting.config, posted)
         return _Answer(posted.dialect, posted.answer_to(command), _grown)
+
+
+def _name(request: Request) -> bytes:
+    """The session's: posts belong to it that show the same client secret."""
+    key = credential(request.headers, (), request.query_params, azure=False)
+    return sha256(str(key).encode()).digest()
 
 
 def literal_post_routes(reception: Reception) -> list[Route]:

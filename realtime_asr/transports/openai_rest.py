@@ -69,6 +69,13 @@ def not_ready() -> Response:
     return error_response(503, problem, {"Retry-After": "2"})
 
 
+def crowded(reception: Reception) -> Response | None:
+    """Where a new session would find no room."""
+    if crowd := reception.crowd:
+        return error_response(429, crowd, {"Retry-After": "10"})
+    return None
+
+
 def foreign() -> Response:
     return error_response(403, Problem("origin_not_allowed", "Pages of this origin may not connect here."))
 
@@ -99,7 +106,7 @@ async def _mint(
     caller = admit(request, reception)
     if isinstance(caller, Response):
         return caller
-    body = await read_body(request, _LARGEST_BODY)
+    body = crowded(reception) or await read_body(request, _LARGEST_BODY)
     if isinstance(body, Response):
         return body
     wish = read(body, strict=reception.strict)
@@ -143,12 +150,18 @@ def _model(name: str, reception: Reception) -> Response:
 
 
 def _described(name: str, reception: Reception) -> dict[str, Any]:
-    """`effective_model` is ours: who really answers to the name."""
+    """What comes after `owned_by` is ours: who really answers to the name, and how far that model is."""
     effective = reception.sessions.limits.models.resolve(name)
+    assert effective is not None, "asked for before"
+    progress = reception.catalogue.progress[effective]
+    able = reception.catalogue.capabilities_of(effective)
     return {
         "id": name,
         "object": "model",
         "created": reception.started_at,
         "owned_by": "realtime-asr",
         "effective_model": effective,
+        "state": progress.state,
+        "load_seconds": round(progress.seconds, 3),
+        "languages": sorted(able.languages) if able and able.languages else None,
     }

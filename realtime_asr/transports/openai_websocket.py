@@ -18,6 +18,8 @@ from realtime_asr.transports.openai_rest import denied
 from realtime_asr.transports.reception import Denied, Reception
 
 _UNAUTHORISED, _REFUSED = 3000, 4000
+_CROWDED = 1013
+"""Clients come back after this one, and never after the two above."""
 _WARNING_SECONDS = 60.0
 _AZURE_PATHS = ("/openai/v1/realtime", "/openai/realtime")
 
@@ -77,6 +79,10 @@ async def _realtime(websocket: WebSocket, reception: Reception) -> None:
     await websocket.accept(subprotocol=selected(offered))
     if isinstance(caller, Denied):
         await _turn_away(websocket, caller.problem, _UNAUTHORISED)
+        return
+    # Nothing is awaited from here to the session, so that it gets the place which is free now.
+    if crowd := reception.crowd:
+        await _turn_away(websocket, crowd, _CROWDED)
         return
     shape = Shape.BETA if websocket.url.path == LITERAL_PATH else caller.shape
     opening = negotiate(websocket.headers, offered, query, shape)

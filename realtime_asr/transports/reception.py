@@ -6,6 +6,7 @@ from typing import Protocol
 
 from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.dialects.openai_realtime import OpenAIRealtime, read_session
+from realtime_asr.engines.catalogue import Catalogue
 from realtime_asr.runtime.clock import Clock
 from realtime_asr.runtime.ids import event_id, session_id
 from realtime_asr.runtime.sessions import Sessions
@@ -54,6 +55,7 @@ class Starting:
 @dataclass(slots=True)
 class Reception:
     sessions: Sessions
+    catalogue: Catalogue
     doorkeeper: Doorkeeper
     clock: Clock
     config: SessionConfig
@@ -64,6 +66,15 @@ class Reception:
     azure: bool = False
     ready: bool = False
     """The engine is loaded and the server is not about to leave."""
+
+    @property
+    def crowd(self) -> Problem | None:
+        """Why nobody else can come in for now. Ask before anything is done for a new session."""
+        if not self.sessions.full:
+            return None
+        live, most = len(self.sessions), self.sessions.most
+        message = f"The server has {live} of at most {most} sessions open. Try again later."
+        return Problem("rate_limit_exceeded", message, kind="server_error")
 
     def start(self, shape: Shape, caller: Caller, model: str | None) -> Starting | Problem:
         """What the caller's next session begins with. A secret's own configuration has the last word."""

@@ -23,7 +23,7 @@ from realtime_asr.session.commands import (
     TimePassed,
 )
 from realtime_asr.session.config import Limits
-from realtime_asr.session.effects import AbandonTurn, Effect
+from realtime_asr.session.effects import AbandonTurn, Effect, PrepareTurn
 from realtime_asr.session.events import (
     AudioCleared,
     AudioCommitted,
@@ -160,6 +160,22 @@ async def test_the_engine_hears_the_turn_and_where_its_voice_ends() -> None:
     [stream] = engine.streams
     assert stream.voiced is not None
     assert 16_000 <= stream.voiced <= sum(stream.fed)
+
+
+async def test_the_engine_is_told_of_a_pause_before_the_turn_is_over() -> None:
+    class Pausing(Session):
+        def receive(self, command: Command, now: float) -> list[Output]:
+            outputs = super().receive(command, now)
+            return [*outputs, PrepareTurn("item_1", 12_000)] if isinstance(command, ClearAudio) else outputs
+
+    state = Pausing(configured(), limited(), LoudnessScorer(), counted_ids("item"))
+    channel, engine = MemoryChannel(SPOKEN, ClearAudio()), ScriptedEngine()
+    running = asyncio.create_task(runner(channel, engine, state=state).run())
+    await channel.until(lambda: bool(told(channel, AudioCleared)))
+    channel.hang_up()
+    await finish(running)
+
+    assert 12_000 in engine.streams[0].prepared
 
 
 async def test_deltas_flow_while_the_turn_is_open() -> None:
@@ -551,6 +567,39 @@ async def test_a_server_that_goes_away_lets_the_open_item_finish() -> None:
 
     assert ["good morning"] == transcripts(channel)
     assert channel.closed == (1012, "The server is restarting.")
+
+
+async def test_a_session_that_has_not_begun_yet_drains_too() -> None:
+    channel = MemoryChannel()
+    waiting = runner(channel)
+
+    waiting.drain(1012, "The server is restarting.")
+    await finish(asyncio.create_task(waiting.run()))
+
+    assert (1012, "The server is restarting.") == channel.closed
+
+
+async def test_a_session_with_much_before_it_drains_in_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(MemoryChannel):
+        async def send(self, event: Event) -> None:
+            sending.set()
+            await let.wait()
+            await super().send(event)
+
+    monkeypatch.setattr(module, "_INBOX", 1)
+    sending, let = asyncio.Event(), asyncio.Event()
+    channel = Slow(SPOKEN, PAUSE)
+    busy = runner(channel, ScriptedEngine([final("good morning")]))
+    running = asyncio.create_task(busy.run())
+    await sending.wait()
+    while not busy._inbox.full():  # noqa: ASYNC110  nobody tells
+        await asyncio.sleep(0)
+
+    busy.drain(1012, "The server is restarting.")
+    let.set()
+    await finish(running)
+
+    assert (1012, "The server is restarting.") == channel.closed
 
 
 async def test_a_session_that_is_over_has_nothing_to_drain() -> None:

@@ -2,6 +2,7 @@ import asyncio
 
 from realtime_asr.runtime.sessions import Sessions
 from realtime_asr.session.commands import AppendAudio, EndSession
+from realtime_asr.session.config import NoiseReduction
 from realtime_asr.session.events import (
     SessionExpiring,
     SpeechStarted,
@@ -9,6 +10,7 @@ from realtime_asr.session.events import (
     TranscriptGrew,
 )
 from tests.fakes import (
+    LateDenoiser,
     LoudnessScorer,
     ManualClock,
     MemoryChannel,
@@ -116,3 +118,40 @@ async def test_all_sessions_end_together_when_what_was_said_is_finished() -> Non
 
 async def test_where_nobody_is_draining_is_done() -> None:
     await sessions().drain(1012, "bye")
+
+
+async def test_a_house_without_a_limit_is_never_full() -> None:
+    assert not sessions().full
+
+
+async def test_sessions_count_from_the_moment_they_are_started() -> None:
+    house, channels = sessions(), [MemoryChannel(), MemoryChannel()]
+    house.most = 2
+
+    fullness = [house.full]
+    for number, channel in enumerate(channels):
+        house.start(f"sess_{number}", configured(), channel)
+        fullness.append(house.full)
+    for channel in channels:
+        channel.hang_up()
+    await house.drain(1012, "bye")
+
+    assert ([False, False, True], False) == (fullness, house.full)
+
+
+async def test_each_session_has_a_denoiser_of_its_own_when_it_asks_for_one() -> None:
+    house, made = sessions(), list[NoiseReduction]()
+
+    def new_denoiser(reduction: NoiseReduction) -> LateDenoiser:
+        made.append(reduction)
+        return LateDenoiser()
+
+    house.new_denoiser = new_denoiser
+    near = NoiseReduction("near_field")
+    for config in (configured(), configured(noise_reduction=near), configured(noise_reduction=near)):
+        channel = MemoryChannel()
+        house.start("sess", config, channel)
+        channel.hang_up()
+    await house.drain(1012, "bye")
+
+    assert [near, near] == made

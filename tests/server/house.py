@@ -1,13 +1,14 @@
 """A whole server in the same process, with or without a socket."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from starlette.testclient import TestClient
 
-from realtime_asr.engines.engine import UnusableModel
+from realtime_asr.engines.engine import Engine, UnusableModel
 from realtime_asr.server.app import Gateway
+from realtime_asr.server.models import NamedModel
 from realtime_asr.server.settings import Settings
 
 KEY: Final = "sk-demo-0123456789-abcdef-9f2c"
@@ -17,11 +18,11 @@ SPOKEN: Final = "good morning all"
 def settings(**more: Any) -> Settings:
     """Reads a script aloud, tells speech by loudness, listens wherever it may."""
     plain: dict[str, Any] = {"engine": "replay", "replay_script": (SPOKEN,), "vad": "energy"}
-    return Settings(**(plain | {"port": 0, "log_level": "error"} | more))
+    return Settings(**(plain | {"port": 0, "log_level": "error", "max_sessions": 0} | more))
 
 
-def gateway(**more: Any) -> Gateway:
-    return Gateway(settings(**more))
+def gateway(new_engine: Callable[[NamedModel], Engine] | None = None, **more: Any) -> Gateway:
+    return Gateway(settings(**more), new_engine=new_engine)
 
 
 @contextmanager

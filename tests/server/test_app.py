@@ -1,19 +1,22 @@
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
-from realtime_asr.detectors.energy import EnergyScorer
-from realtime_asr.detectors.silero import SileroScorer
-from realtime_asr.engines.batching import BatchingEngine
-from realtime_asr.engines.engine import Capabilities, UnusableModel
-from realtime_asr.engines.faster_whisper import FasterWhisper
+from realtime_asr.bench.capacity import Found
+from realtime_asr.engines.engine import Capabilities, Engine, UnusableModel
 from realtime_asr.server.app import Gateway
+from realtime_asr.server.capacity import key_of, remember
+from realtime_asr.server.models import NamedModel
 from realtime_asr.session.config import Transcription
+from realtime_asr.transcript.request import TurnRequest
 from tests.fakes import ScriptedEngine
 from tests.server.house import gateway, settings
 
@@ -22,7 +25,7 @@ class Patient(ScriptedEngine):
     """Loads when it is let."""
 
     def __init__(self, error: UnusableModel | None = None) -> None:
-        super().__init__(capabilities=Capabilities(frozenset({"de"}), longest_turn_seconds=2.0))
+        super().__init__(capabilities=Capabilities(frozenset({"de"})))
         self.loaded = asyncio.Event()
         self._error = error
 
@@ -45,8 +48,7 @@ class House:
 
 @asynccontextmanager
 async def opening(engine: ScriptedEngine) -> AsyncIterator[House]:
-    house, unusable = gateway(), list[UnusableModel]()
-    house.engine = house.sessions.engine = engine
+    house, unusable = gateway(lambda _: engine), list[UnusableModel]()
     app = house.app(unusable.append)
     transport = httpx2.ASGITransport(app)
     async with (
@@ -57,7 +59,7 @@ async def opening(engine: ScriptedEngine) -> AsyncIterator[House]:
 
 
 async def settled() -> None:
-    for _ in range(5):
+    for _ in range(10):
         await asyncio.sleep(0)
 
 
@@ -81,7 +83,7 @@ async def test_what_the_engine_can_do_becomes_what_sessions_may() -> None:
         await settled()
         limits = house.gateway.sessions.limits
 
-    assert (frozenset({"de"}), 32_000) == (limits.languages, limits.longest_turn)
+    assert frozenset({"de"}) == limits.languages
 
 
 async def test_a_model_that_cannot_be_loaded_is_told_and_nobody_is_let_in() -> None:
@@ -121,42 +123,8 @@ def test_a_session_lasts_as_long_as_it_is_set() -> None:
     assert gateway(session_minutes=0.5).sessions.limits.session_seconds == 30.0
 
 
-@pytest.mark.parametrize(("vad", "scorer"), [("silero", SileroScorer), ("energy", EnergyScorer)])
-def test_speech_is_told_from_silence_by_what_was_chosen(vad: str, scorer: type) -> None:
-    new_scorer = gateway(vad=vad).sessions.new_scorer
-
-    assert isinstance(new_scorer(), scorer)
-    assert new_scorer() is not new_scorer()
-
-
-@pytest.mark.parametrize(
-    ("model", "asked", "window"),
-    [
-        ("bundled", "auto", "short"),
-        ("bundled", "full", "full"),
-        ("tiny", "auto", "full"),
-        ("tiny", "short", "short"),
-    ],
-)
-def test_the_window_of_finals_follows_the_model_unless_it_is_set(model: str, asked: str, window: str) -> None:
-    engine = Gateway(settings(engine="faster_whisper", model=model, final_window=asked)).engine
-
-    assert isinstance(engine, BatchingEngine)
-    assert isinstance(engine._model, FasterWhisper)
-    assert engine._model._settings.final_window == window
-
-
-@pytest.mark.parametrize(
-    ("model", "asked", "beams"), [("bundled", None, 1), ("tiny", None, 5), ("bundled", 3, 3), ("tiny", 3, 3)]
-)
-def test_the_beams_of_finals_follow_the_model_unless_they_are_set(
-    model: str, asked: int | None, beams: int
-) -> None:
-    engine = Gateway(settings(engine="faster_whisper", model=model, beam_size=asked)).engine
-
-    assert isinstance(engine, BatchingEngine)
-    assert isinstance(engine._model, FasterWhisper)
-    assert engine._model._settings.beam_size == beams
+def test_a_turn_is_as_long_as_it_is_set() -> None:
+    assert gateway(longest_turn=2.0).sessions.limits.longest_turn == 32_000
 
 
 def test_where_a_model_lies_is_not_told_to_clients(tmp_path: Path) -> None:
@@ -168,3 +136,104 @@ def test_where_a_model_lies_is_not_told_to_clients(tmp_path: Path) -> None:
     assert house.sessions.limits.models.default == "whisper-acme"
     assert house.reception.config.transcription == Transcription("whisper-acme")
     assert {"whisper-acme"} == set(house.sessions.limits.models.aliases.values())
+
+
+# How many
+
+
+def measured(streams: int) -> Found:
+    return Found(streams, streams, 450.0, 300.0, None, None, None, None, str(datetime.now(UTC)), "0")
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, 7), (0, None), (3, 3)])
+def test_as_many_sessions_are_let_in_as_were_measured_unless_it_is_set(
+    asked: int | None, expected: int | None, tmp_path: Path
+) -> None:
+    chosen = settings(max_sessions=asked, state_folder=tmp_path)
+    remember(tmp_path, key_of(chosen), measured(7))
+
+    assert expected == Gateway(chosen).sessions.most
+
+
+def test_where_nothing_was_measured_any_number_is_let_in(tmp_path: Path) -> None:
+    assert gateway(max_sessions=None, state_folder=tmp_path).sessions.most is None
+
+
+# Other settings while it runs
+
+
+class Makes:
+    """Engines of the models that were asked for; one that is called broken does not load."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+
+    def __call__(self, model: NamedModel) -> Engine:
+        self.made.append(f"{model.model}, {model.beam_size} beams")
+        if model.model == "broken":
+            raise UnusableModel("It is broken.")
+        return ScriptedEngine()
+
+
+@asynccontextmanager
+async def open_with(makes: Makes, **more: Any) -> AsyncIterator[Gateway]:
+    house = gateway(makes, **more)
+    await house.catalogue.start()
+    try:
+        yield house
+    finally:
+        await house.catalogue.stop()
+
+
+SMALL_AND_TINY = {"model": "small", "models": "tiny=tiny"}
+
+
+async def test_only_models_whose_settings_changed_are_swapped() -> None:
+    makes = Makes()
+    async with open_with(makes, model="small", models={"big": {"eager": True}, "tiny": {}}) as house:
+        await house.reload(
+            settings(model="small", models={"big": {"eager": True, "beam_size": 2}, "tiny": {}})
+        )
+
+    assert ["small, None beams", "big, None beams", "big, 2 beams"] == makes.made
+
+
+async def test_models_come_and_go_with_their_names() -> None:
+    async with open_with(Makes(), **SMALL_AND_TINY) as house:
+        await house.reload(settings(model="medium", models="base=base", aliases="mine=base"))
+        names, loaded = house.sessions.limits.models, set(house.catalogue.loaded)
+        gone = house.catalogue.open(TurnRequest("tiny"))
+        gone.abandon()
+
+    assert ("medium", "base", None) == (names.default, names.resolve("mine"), names.resolve("tiny"))
+    assert {"medium"} == loaded
+    assert Transcription("medium") == house.reception.config.transcription
+    assert {"medium", "base"} == set(house.catalogue.progress)
+
+
+async def test_a_model_that_cannot_be_loaded_leaves_the_names_as_they_were() -> None:
+    async with open_with(Makes(), **SMALL_AND_TINY) as house:
+        before = house.sessions.limits.models
+        await house.reload(settings(model="broken"))
+
+        assert before == house.sessions.limits.models
+        assert {"small", "tiny"} == set(house.catalogue.progress)
+
+
+async def test_what_was_not_swapped_is_tried_again_the_next_time() -> None:
+    makes = Makes()
+    async with open_with(makes, model="small") as house:
+        for _ in range(2):
+            await house.reload(settings(model="broken"))
+
+    assert ["small, None beams", *["broken, None beams"] * 2] == makes.made
+
+
+async def test_what_needs_a_restart_is_told_by_name(caplog: pytest.LogCaptureFixture) -> None:
+    async with open_with(Makes(), model="small") as house:
+        with caplog.at_level(logging.WARNING):
+            await house.reload(settings(model="small", api_keys="sk-canary", strict=True, aliases="a=small"))
+
+    told = [getattr(record, "facts", None) for record in caplog.records]
+    assert [{"settings": "api_keys,strict"}] == told
+    assert not house.reception.strict

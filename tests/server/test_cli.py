@@ -4,6 +4,7 @@ import signal
 import socket
 import tomllib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,24 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("brief")
 def test_a_server_that_is_told_to_stop_has_done_well() -> None:
     assert main(["serve", *REPLAY]) == 0
+
+
+def test_a_server_knows_how_to_read_its_settings_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, seen = tmp_path / "settings.toml", list[Settings]()
+
+    class Again(Brief):
+        def __init__(self, settings: Settings, reread: Callable[[], Settings]) -> None:
+            super().__init__(settings, reread)
+            file.write_text("beam_size = 7")
+            seen.extend([settings, reread()])
+
+    monkeypatch.setattr(cli, "Server", Again)
+    file.write_text("beam_size = 3")
+
+    assert main(["serve", *REPLAY, "--config", str(file)]) == 0
+    assert [3, 7] == [each.beam_size for each in seen]
 
 
 def test_a_model_that_cannot_be_loaded_stops_the_start_with_one_sentence(capsys: Printed) -> None:
@@ -113,15 +132,15 @@ def test_the_demonstration_takes_no_flag_that_it_would_ignore(flag: str, capsys:
 # help
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "config"])
+@pytest.mark.parametrize("command", ["serve", "demo", "config", "capacity", "harvest"])
 def test_help_mentions_every_setting(command: str, capsys: Printed) -> None:
     with pytest.raises(SystemExit) as leaving:
         main([command, "--help"])
 
     told = "".join(capsys.readouterr().out.split())
-    fixed = ["host", "engine", "model"] if command == "demo" else []
+    fixed = {"host", "engine", "model"} if command == "demo" else set()
     assert leaving.value.code == 0
-    assert fixed == [name for name in Settings.model_fields if PREFIX + name.upper() not in told]
+    assert fixed == {name for name in Settings.model_fields if f"{PREFIX}{name.upper()}]" not in told}
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["config"], ["serve", "--no-such-flag"]])
@@ -130,6 +149,29 @@ def test_what_was_asked_wrongly_is_two(arguments: list[str], capsys: Printed) ->
         main(arguments)
 
     assert leaving.value.code == 2
+
+
+# bench
+
+
+def test_the_bench_minds_its_own_flags_and_no_setting(
+    capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PREFIX + "PORT", "nonsense")
+
+    code = main(["bench", "--streams", "0"])
+
+    assert (2, True) == (code, capsys.readouterr().err.startswith("realtime-asr: "))
+
+
+def test_a_command_that_does_need_them_says_what_is_wrong_with_the_settings(
+    capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PREFIX + "PORT", "nonsense")
+
+    code = main(["harvest", "--into", "nowhere"])
+
+    assert (2, True) == (code, capsys.readouterr().err.startswith("realtime-asr: port: "))
 
 
 # demo

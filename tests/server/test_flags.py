@@ -24,9 +24,11 @@ def test_each_flag_sets_its_setting() -> None:
 
 
 def test_flags_that_may_be_repeated_name_one_thing() -> None:
-    given = flags("--api-key", "one", "--api-key", "two", "--alias", "mine=default", "--api-key-hash", "ab")
+    given = flags(
+        "--api-key", "one", "--api-key", "two", "--alias", "mine=default", "--serve-model", "fast=tiny"
+    )
 
-    assert given == {"api_keys": ["one", "two"], "aliases": ["mine=default"], "api_key_hashes": ["ab"]}
+    assert given == {"api_keys": ["one", "two"], "aliases": ["mine=default"], "models": ["fast=tiny"]}
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,7 @@ def test_flags_that_may_be_repeated_name_one_thing() -> None:
         ("--no-strict", {"strict": False}),
         ("--azure", {"azure": True}),
         ("--no-auth", {"no_auth": True}),
+        ("--no-prepare", {"prepare": False}),
     ],
 )
 def test_a_switch_takes_no_value(word: str, expected: dict[str, object]) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from realtime_asr.engines.catalogue import Progress
 from realtime_asr.runtime.observer import Observer
-from realtime_asr.server.logs import Logfmt, SessionLog, configure
+from realtime_asr.server.logs import Logfmt, SessionLog, configure, log_model
 from realtime_asr.session.commands import Begin, Command, HangUp
 from realtime_asr.session.config import ModelNames, SessionConfig, Transcription
 from realtime_asr.session.effects import Close, Effect
@@ -227,3 +228,19 @@ def test_configuring_twice_writes_each_line_once(log: io.StringIO) -> None:
 
     assert len(logging.getLogger().handlers) == 1
     assert len(logging.getLogger("uvicorn.access").filters) == 1
+
+
+@pytest.mark.parametrize(
+    ("progress", "told"),
+    [
+        (Progress("loading"), 'message="model loading" model=small'),
+        (Progress("ready", 2.34567), 'message="model ready" model=small took_s=2.346'),
+        (Progress("not loaded"), 'message="model not loaded" model=small'),
+        (Progress("failed", 1.5, "It is empty."), 'message="model failed" model=small took_s=1.5 reason="It is empty."'),
+    ],
+)  # fmt: skip
+def test_how_models_come_and_go_is_told(progress: Progress, told: str, log: io.StringIO) -> None:
+    log_model("small", progress)
+
+    assert log.getvalue().endswith(f"{told}\n")
+    assert (progress.state == "failed") == ("level=error" in log.getvalue())

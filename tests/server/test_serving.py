@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 import re
 import signal
 import socket
@@ -21,7 +22,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.serving import Server
-from tests.fakes import speech
+from realtime_asr.server.settings import BadSettings, Settings
+from tests.fakes import ScriptedEngine, speech
 from tests.server.house import SPOKEN, settings
 
 
@@ -110,7 +112,7 @@ async def test_a_model_that_cannot_be_loaded_is_raised() -> None:
 
 async def test_a_server_told_to_leave_before_it_is_ready_never_serves() -> None:
     server = Server(settings())
-    server.gateway.engine.start = asyncio.Event().wait  # type: ignore[assignment, method-assign]
+    server.gateway.catalogue.start = asyncio.Event().wait  # type: ignore[assignment, method-assign]
     asyncio.get_running_loop().call_later(0.05, server.handle_exit, signal.SIGTERM, None)
 
     with pytest.raises(KeyboardInterrupt):
@@ -138,13 +140,57 @@ async def test_a_server_told_to_leave_lets_the_open_item_finish() -> None:
     )
 
 
+async def test_told_to_reload_a_server_swaps_its_models_and_keeps_its_sessions() -> None:
+    server = Server(settings(), reread=lambda: settings(model="better"))
+    async with server.serving(), calling(server.base_url) as call:
+        os.kill(os.getpid(), signal.SIGHUP)
+        async with asyncio.timeout(5):
+            while "better" not in server.gateway.catalogue.progress:  # noqa: ASYNC110  nobody tells
+                await asyncio.sleep(0)
+        await call.send(json.dumps({"type": "input_audio_buffer.commit"}))
+        completed = await until(call, ".completed")
+
+    assert SPOKEN == completed["transcript"]
+
+
+async def test_settings_that_are_wrong_when_read_again_change_nothing() -> None:
+    asked = asyncio.Event()
+
+    def broken() -> Settings:
+        asked.set()
+        raise BadSettings(["port: Input should be an integer."])
+
+    server = Server(settings(), reread=broken)
+    async with server.serving(), httpx2.AsyncClient() as client:
+        os.kill(os.getpid(), signal.SIGHUP)
+        async with asyncio.timeout(5):
+            await asked.wait()
+        answer = await client.get(f"{server.base_url}/models")
+
+    assert 200 == answer.status_code
+
+
+async def test_a_server_that_stops_does_not_wait_for_a_model_to_be_swapped() -> None:
+    class Endless(ScriptedEngine):
+        async def start(self) -> None:
+            loading.set()
+            await asyncio.Event().wait()
+
+    loading = asyncio.Event()
+    server = Server(settings(), reread=lambda: settings(model="endless"))
+    server.gateway._new_engine = lambda _: Endless()
+    async with server.serving(), asyncio.timeout(5):
+        os.kill(os.getpid(), signal.SIGHUP)
+        await loading.wait()
+
+
 MUTE = """
 import asyncio, sys
 from realtime_asr.server.serving import Server
 from tests.server.house import settings
 
 class Mute:
-    feed = finish = abandon = lambda *_: None
+    feed = prepare = finish = abandon = lambda *_: None
     async def hypotheses(self):
         await asyncio.Event().wait()
         yield

@@ -114,15 +114,71 @@ def test_every_alias_leads_to_the_model_served_through_others_too() -> None:
     assert ModelNames("small", served, otherwise=None) == model_names(settings)
 
 
+def test_aliases_lead_to_any_model_that_is_served() -> None:
+    settings = load({"model": "small", "models": ["fast=tiny"], "aliases": ["whisper-1=a", "a=fast"]})
+
+    names = model_names(settings)
+
+    resolved = [names.resolve(name) for name in ("whisper-1", "a", "fast", "small", "gpt-transcribe", "tiny")]
+    assert ["fast", "fast", "fast", "small", "small", None] == resolved
+
+
+@pytest.mark.parametrize("given", [["fast=tiny", "base"], "fast=tiny, base,"])
+def test_further_models_are_named_with_flags_or_in_the_environment(given: object) -> None:
+    models = load({"models": given}).models
+
+    assert {"fast": "tiny", "base": "base"} == {name: model.model for name, model in models.items()}
+
+
+def test_the_file_has_a_table_for_each_model(file: WriteFile) -> None:
+    path = file('[models.fast]\nmodel = "tiny"\nbeam_size = 2\n[models.base]')
+
+    models = load({"config": path}).models
+
+    assert {"model": "tiny", "beam_size": 2} == models["fast"].model_dump(exclude_unset=True)
+    assert {} == models["base"].model_dump(exclude_unset=True)
+
+
+def test_a_misspelt_key_of_a_model_is_named(file: WriteFile) -> None:
+    path = file("[models.fast]\nbeem_size = 2")
+
+    expected = "models.fast.beem_size is no setting. Did you mean models.fast.beam_size?"
+    assert [expected] == wrong(config=path)
+
+
+@pytest.mark.parametrize("given", [[7], [["fast", "tiny"]]])
+def test_a_model_needs_a_name(given: object) -> None:
+    assert ["models: write each as NAME=MODEL."] == wrong(models=given)
+
+
+@pytest.mark.parametrize("name", ["bundled", "default"])
+def test_the_main_models_names_are_taken(name: str) -> None:
+    assert [f"models: '{name}' is what the main model is called."] == wrong(models=[f"{name}=tiny"])
+
+
+def test_what_is_found_out_is_kept_where_the_desktop_keeps_such_things(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    first = load({}).state_folder
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+    assert [tmp_path / "realtime-asr", tmp_path / "home/.local/state/realtime-asr"] == [
+        first,
+        load({}).state_folder,
+    ]
+
+
 def test_unknown_models_may_be_mapped() -> None:
     assert model_names(load({"unknown_models": "map"})).resolve("whatever") == "bundled"
 
 
 def test_an_alias_that_leads_nowhere_or_round_is_refused() -> None:
     assert wrong(aliases=["a=b", "b=a", "c=elsewhere"]) == [
-        "aliases: 'a' does not lead to 'bundled', the model served.",
-        "aliases: 'b' does not lead to 'bundled', the model served.",
-        "aliases: 'c' does not lead to 'bundled', the model served.",
+        "aliases: 'a' does not lead to a model that is served.",
+        "aliases: 'b' does not lead to a model that is served.",
+        "aliases: 'c' does not lead to a model that is served.",
     ]
 
 
@@ -163,9 +219,9 @@ def test_a_file_that_is_no_toml_is_named(file: WriteFile) -> None:
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
     assert wrong(port=70_000, engine="magic", workers=CANARY) == [
+        "workers: Input should be a valid integer, unable to parse string as an integer.",
         "port: Input should be less than or equal to 65535.",
         "engine: Input should be 'faster_whisper' or 'replay'.",
-        "workers: Input should be a valid integer, unable to parse string as an integer.",
     ]
 
 
@@ -252,6 +308,7 @@ def test_the_replay_engine_needs_a_script() -> None:
 
 def test_what_is_shown_loads_again_as_the_same(file: WriteFile) -> None:
     flags = {"model": 'sm"all\\é', "aliases": ["a b=default"], "allowed_origins": ["*"], "strict": True}
+    flags["models"] = {"f ast": {"model": 'ti"ny', "workers": 2}, "base": {}}
     settings = load(flags)
 
     again = load({"config": file(shown(settings))})

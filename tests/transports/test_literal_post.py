@@ -2,11 +2,12 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -127,6 +128,35 @@ def test_a_body_too_large_is_refused(client: TestClient, monkeypatch: pytest.Mon
     monkeypatch.setattr(literal_post, "_LARGEST_BODY", 1000)
 
     assert client.post(LITERAL_PATH, json=append(1.0)).status_code == 413
+
+
+def test_a_full_house_takes_no_more_posts_but_those_of_its_sessions() -> None:
+    house = gateway(api_keys=KEY)
+    with open_house(house) as client:
+        secret, another = with_secret(client, **MANUAL), with_secret(client, **MANUAL)
+        house.sessions.most = 1
+        post(client, append(1.2), secret)
+        refused = [client.post(LITERAL_PATH, json=COMMIT, headers=each) for each in (BEARER, another)]
+        answer = post(client, COMMIT, secret)
+
+    assert [(429, "10")] * 2 == [(each.status_code, each.headers["retry-after"]) for each in refused]
+    assert {"rate_limit_exceeded"} == {each.json()["error"]["code"] for each in refused}
+    assert answer["delta"].endswith("all")
+
+
+async def test_a_post_that_is_read_while_the_house_fills_finds_no_room() -> None:
+    house = gateway()
+
+    async def filling() -> AsyncIterator[bytes]:
+        house.sessions.most = 0
+        yield json.dumps(append(1.2)).encode()
+
+    house.reception.ready = True
+    transport = httpx2.ASGITransport(house.app(lambda _: None))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = await client.post(LITERAL_PATH, content=filling())
+
+    assert 429 == response.status_code
 
 
 def test_before_the_model_is_loaded_clients_are_asked_to_wait() -> None:

@@ -10,7 +10,9 @@ from openai.types.beta.realtime.transcription_session import TranscriptionSessio
 from openai.types.realtime.client_secret_create_response import ClientSecretCreateResponse
 from starlette.testclient import TestClient
 
-from tests.server.house import KEY, closed_house, open_house
+from realtime_asr.engines.engine import Capabilities
+from tests.fakes import ScriptedEngine
+from tests.server.house import KEY, closed_house, gateway, open_house
 from tests.transports.posting import gone_halfway
 
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -133,6 +135,19 @@ def test_before_the_model_is_loaded_clients_are_asked_to_wait(method: str, route
     assert response.headers["retry-after"] == "2"
 
 
+@pytest.mark.parametrize("route", [GA, BETA])
+def test_a_full_house_mints_no_secrets(route: str) -> None:
+    with (
+        open_house(max_sessions=1) as client,
+        client.websocket_connect("/v1/realtime?intent=transcription") as socket,
+    ):
+        socket.receive_json()
+        response = client.post(route)
+
+    assert_refused(response, 429, "rate_limit_exceeded")
+    assert "10" == response.headers["retry-after"]
+
+
 # Models
 
 
@@ -149,6 +164,21 @@ def test_a_model_tells_who_really_answers_to_its_name(client: TestClient, name: 
     model = client.get(f"/v1/models/{name}", headers=BEARER).json()
 
     assert (name, "model", "owner/large") == (model["id"], model["object"], model["effective_model"])
+
+
+def test_a_model_tells_how_far_it_is_and_what_it_understands() -> None:
+    english = Capabilities(frozenset({"en", "de"}))
+    house = gateway(lambda _: ScriptedEngine(capabilities=english), models="fast=tiny")
+    with open_house(house) as client:
+        main, fast = (client.get(f"/v1/models/{name}").json() for name in ("whisper-1", "fast"))
+
+    assert ("bundled", "ready", ["de", "en"]) == (main["effective_model"], main["state"], main["languages"])
+    assert ("fast", "not loaded", 0.0, None) == (
+        fast["effective_model"],
+        fast["state"],
+        fast["load_seconds"],
+        fast["languages"],
+    )
 
 
 @pytest.mark.parametrize("name", ["nobody", "owner/small"])

@@ -137,6 +137,29 @@ def test_an_unknown_model_is_refused(client: TestClient) -> None:
     assert (4000, "invalid_request_error.invalid_model") == (code, reason)
 
 
+def test_a_full_house_turns_clients_away_who_may_come_back() -> None:
+    with open_house(max_sessions=1) as client:
+        with client.websocket_connect(GA) as first:
+            first.receive_json()
+            error, code, reason = turned_away(client)
+            first.send_json({"type": "session.close"})
+            until(first, "session.closed")
+            while client.get("/health").json()["sessions"]:
+                pass
+        with client.websocket_connect(GA) as again:
+            welcome = again.receive_json()
+
+    assert error == {
+        "type": "server_error",
+        "code": "rate_limit_exceeded",
+        "message": "The server has 1 of at most 1 sessions open. Try again later.",
+        "param": None,
+        "event_id": None,
+    }
+    assert (1013, "server_error.rate_limit_exceeded") == (code, reason)
+    assert "session.created" == welcome["type"]
+
+
 def test_a_client_gone_before_it_is_turned_away_does_no_harm(client: TestClient) -> None:
     with client.websocket_connect("/v1/realtime?intent=conversation"):
         pass

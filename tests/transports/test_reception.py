@@ -4,6 +4,7 @@ import pytest
 
 from realtime_asr.audio.detection import ServerVad
 from realtime_asr.dialects.negotiate import Shape
+from realtime_asr.engines.catalogue import Catalogue, Offer
 from realtime_asr.runtime.sessions import Sessions
 from realtime_asr.session.commands import Configure, Refuse
 from realtime_asr.session.config import Patch, ServerVadPatch, TranscriptionPatch
@@ -30,9 +31,10 @@ class OpenDoor:
 
 
 def reception(**changes: Any) -> Reception:
-    clock = ManualClock(10.0, began=1000.0)
-    sessions = Sessions(ScriptedEngine(), limited(session_seconds=60.0), LoudnessScorer, clock, Watcher())
-    return Reception(sessions, OpenDoor(), clock, configured(), started_at=1000, **changes)
+    clock, limits = ManualClock(10.0, began=1000.0), limited(session_seconds=60.0)
+    catalogue = Catalogue({"tiny": Offer(ScriptedEngine)}, limits.models)
+    sessions = Sessions(catalogue, limits, LoudnessScorer, clock, Watcher())
+    return Reception(sessions, catalogue, OpenDoor(), clock, configured(), started_at=1000, **changes)
 
 
 def started(caller: Caller = ANYBODY, shape: Shape = Shape.GA, model: str | None = None) -> Starting:
@@ -112,3 +114,14 @@ def test_a_strict_server_speaks_a_strict_dialect() -> None:
 
 def test_a_secret_is_not_shown_in_what_is_printed() -> None:
     assert "ek_1" not in repr(Minted("ek_1", 600))
+
+
+def test_a_full_house_says_how_many_are_there_and_how_many_may_be() -> None:
+    house = reception()
+    open_still = house.crowd
+
+    house.sessions.most = 0
+
+    message = "The server has 0 of at most 0 sessions open. Try again later."
+    assert open_still is None
+    assert Problem("rate_limit_exceeded", message, kind="server_error") == house.crowd

@@ -1,0 +1,129 @@
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from realtime_asr.detectors.energy import EnergyScorer
+from realtime_asr.detectors.silero import SileroScorer
+from realtime_asr.engines import host
+from realtime_asr.engines.batching import BatchingEngine
+from realtime_asr.engines.bundled import BUNDLED
+from realtime_asr.engines.engine import UnusableModel
+from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.engines.replay import ReplayEngine
+from realtime_asr.server import parts
+from realtime_asr.server.harvest import store
+from realtime_asr.server.models import NamedModel
+from realtime_asr.server.parts import denoisers, ears, engines, scorers
+from tests.server.house import settings
+from tests.speech.clips import clip
+
+
+def batching(model: NamedModel, **more: Any) -> BatchingEngine:
+    engine = engines(settings(engine="faster_whisper", **more))(model)
+    assert isinstance(engine, BatchingEngine)
+    return engine
+
+
+def whisper(model: NamedModel, **more: Any) -> FasterWhisperSettings:
+    engine = batching(model, **more)
+    assert isinstance(engine._model, FasterWhisper)
+    return engine._model._settings
+
+
+@pytest.fixture
+def cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    def pretend(count: int) -> None:
+        monkeypatch.setattr(parts, "usable_cores", lambda: count)
+        monkeypatch.setattr(parts, "has_gpu", lambda: False)
+
+    return pretend
+
+
+def test_a_script_is_read_out_by_its_own_engine() -> None:
+    assert isinstance(engines(settings())(NamedModel()), ReplayEngine)
+
+
+def test_the_bundled_model_lies_in_the_package() -> None:
+    assert (str(BUNDLED), "small") == (whisper(NamedModel()).model, whisper(NamedModel(model="small")).model)
+
+
+@pytest.mark.parametrize(("asked", "given"), [("auto", None), ("full", "full"), ("short", "short")])
+def test_unless_set_the_model_itself_decides_on_the_window_of_finals(asked: Any, given: str | None) -> None:
+    assert given == whisper(NamedModel(final_window=asked)).final_window
+
+
+def test_the_cores_are_shared_out(cores: Callable[[int], None]) -> None:
+    cores(8)
+
+    shared, told = whisper(NamedModel()), whisper(NamedModel(workers=1))
+
+    assert [(4, 2), (1, 8)] == [(each.workers, each.cpu_threads) for each in (shared, told)]
+    assert 4 == batching(NamedModel())._workers
+
+
+def test_a_gpu_gets_one_worker(cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    cores(8)
+    told = whisper(NamedModel(device="cuda"))
+    monkeypatch.setattr(parts, "has_gpu", lambda: True)
+
+    found, cpu = whisper(NamedModel()), whisper(NamedModel(device="cpu"))
+
+    assert [1, 1, 4] == [each.workers for each in (told, found, cpu)]
+
+
+def test_this_machine_has_a_core() -> None:
+    assert host.usable_cores() >= 1
+
+
+def test_what_a_model_is_known_to_make_up_is_known_to_it(tmp_path: Path) -> None:
+    phrases = {"thank you for watching": {"music": 3}}
+    store(tmp_path / "false_phrases", "small", phrases, datetime.now(UTC).date())
+
+    knowing = whisper(NamedModel(model="small"), state_folder=tmp_path)
+    other = whisper(NamedModel(model="tiny"), state_folder=tmp_path)
+
+    assert "thank you for watching" in knowing.false_phrases
+    assert "thank you for watching" not in other.false_phrases
+
+
+def test_a_broken_file_of_phrases_makes_its_model_unusable(tmp_path: Path) -> None:
+    (tmp_path / "false_phrases").mkdir()
+    (tmp_path / "false_phrases" / "small.json").write_text("{")
+
+    with pytest.raises(UnusableModel, match="harvest it again"):
+        whisper(NamedModel(model="small"), state_folder=tmp_path)
+
+
+def test_a_model_may_be_asked_without_a_server() -> None:
+    hear = ears(settings(engine="faster_whisper"))
+
+    assert hear(clip("door").samples) != ""
+
+
+@pytest.mark.parametrize(("vad", "scorer"), [("silero", SileroScorer), ("energy", EnergyScorer)])
+def test_speech_is_told_from_silence_by_what_was_chosen(vad: str, scorer: type) -> None:
+    new_scorer = scorers(settings(vad=vad))
+
+    assert isinstance(new_scorer(), scorer)
+    assert new_scorer() is not new_scorer()
+
+
+def test_noise_is_reduced_where_the_extra_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = ModuleType("realtime_asr.denoisers.webrtc")
+    library.webrtc_denoiser = object()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, library.__name__, library)
+    monkeypatch.setattr(parts, "find_spec", lambda _: object())
+
+    assert denoisers(settings()) is library.webrtc_denoiser
+    assert denoisers(settings(noise_reduction="off")) is None
+
+
+def test_without_the_extra_noise_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "find_spec", lambda _: None)
+
+    assert denoisers(settings()) is None
