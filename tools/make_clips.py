@@ -17,8 +17,10 @@ import soxr
 from realtime_asr.audio.formats import encode_pcm16
 from realtime_asr.audio.timeline import RATE, Samples, samples
 from realtime_asr.engines.bundled import BUNDLED
-from realtime_asr.engines.engine import EngineError, Job
+from realtime_asr.engines.engine import EngineError
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.engines.hearing import Hearing
+from realtime_asr.transcript.hypothesis import joined
 from realtime_asr.transcript.request import TurnRequest
 from tests.speech.clips import CLIPS, FOLDER, clip, word_error_rate
 
@@ -41,11 +43,7 @@ _SENTENCES = {
 
 
 def main() -> None:
-    model = FasterWhisper(
-        FasterWhisperSettings(str(BUNDLED), device="cpu", beam_size=1, final_window="short")
-    )
-    model.load()
-    texts = {}
+    model, texts = bundled_model(), {}
     for name, sentences in _SENTENCES.items():
         parts = [_best(model, sentence) for sentence in sentences]
         audio = np.concatenate([piece for part in parts for piece in (part, _PAUSE)][:-1])
@@ -69,15 +67,28 @@ def _best(model: FasterWhisper, sentence: str) -> Samples:
     return best
 
 
+def bundled_model() -> FasterWhisper:
+    model = FasterWhisper(FasterWhisperSettings(str(BUNDLED), device="cpu"))
+    model.load()
+    return model
+
+
+def texts_heard(model: FasterWhisper, audio: Samples) -> Iterator[str]:
+    """As a guess and as a final."""
+    hearing = Hearing(TurnRequest("bundled"), model.bands)
+    hearing.feed(audio)
+    for work in (hearing.guess(), hearing.verdict(len(audio))):
+        [text] = model.transcribe([work.job])
+        assert not isinstance(text, EngineError), text
+        yield joined(text.words).strip()
+
+
 def _heard(model: FasterWhisper, take: Samples) -> Iterator[str]:
-    """As a final and as a partial, alone and between silences, from a microphone and through a telephone."""
-    request = TurnRequest("bundled")
+    """Alone and between silences, from a microphone and through a telephone."""
     quiet = np.concatenate([_BREATH, take, _BREATH])
     telephone = resampled(resampled(quiet, RATE, 8_000), 8_000, RATE)
-    for audio, final in itertools.product((take, quiet, telephone), (True, False)):
-        [answer] = model.transcribe([Job(audio, request, final)])
-        assert not isinstance(answer, EngineError), answer
-        yield answer.text
+    for audio in (take, quiet, telephone):
+        yield from texts_heard(model, audio)
 
 
 def _speak(sentence: str, voice: str, pace: int) -> Samples:
