@@ -32,11 +32,14 @@ ULAW_8K: Final = AudioFormat(Encoding.ULAW, 8_000)
 ALAW_8K: Final = AudioFormat(Encoding.ALAW, 8_000)
 
 
+_ONE_STEP: Final = np.float32(1 / 32768)
+
+
 def decode(payload: bytes, encoding: Encoding) -> Samples:
     """Whole samples only: an odd byte at the end of PCM16 is the caller's to carry over."""
     match encoding:
         case Encoding.PCM16:
-            return np.frombuffer(payload, "<i2").astype(np.float32) / np.float32(32768)
+            return np.multiply(np.frombuffer(payload, "<i2"), _ONE_STEP, dtype=np.float32)
         case Encoding.ULAW:
             return _ULAW[np.frombuffer(payload, np.uint8)]
         case Encoding.ALAW:

@@ -50,7 +50,8 @@ class SileroScorer:
         assert len(window) == WINDOW, len(window)
         self._inaudible = self._inaudible + 1 if _inaudible(window) else 0
         if self._inaudible > _PATIENCE:
-            self._hidden, self._cell, self._context = _nothing_heard()
+            if self._inaudible == _PATIENCE + 1:
+                self._hidden, self._cell, self._context = _nothing_heard()
             return 0.0
         return self._run(window)
 

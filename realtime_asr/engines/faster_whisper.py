@@ -5,7 +5,7 @@ judged, a `_Guess`; and what is believed of that becomes the `Text`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Final, Literal
@@ -19,6 +19,7 @@ from realtime_asr.engines.mel import HOP
 from realtime_asr.engines.model_folder import model_folder
 from realtime_asr.engines.traits import Traits, read_traits
 from realtime_asr.engines.whisper import (
+    GOING_ON,
     GREEDY,
     SIZES,
     Decoded,
@@ -46,6 +47,10 @@ _SAMPLED: Final = 5  # candidates drawn at each temperature
 
 _CONTEXT: Final = 100
 """Tokens for what was said before, and as many for keywords: half of what fits stays free for the text."""
+
+
+Part = tuple[str, int]
+"""A piece of text and the number of its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +191,7 @@ class FasterWhisper:
     def _hear(self, tasks: Sequence[_Task]) -> list[Text]:
         encoded = self._whisper.encode([task.job.frames for task in tasks], tasks[0].window)
         stretches = self._stretches(tasks, encoded)
-        guesses = self._guesses(stretches, encoded, self._search if tasks[0].job.thorough else GREEDY)
+        guesses = self._guesses(stretches, encoded, self._search(tasks[0]))
         return [self._text(guess) for guess in guesses]
 
     # What the decoder is told
@@ -230,9 +235,10 @@ class FasterWhisper:
 
     # What is believed
 
-    @property
-    def _search(self) -> Search:
-        return beams(self._settings.beam_size or self._traits.beam_size)
+    def _search(self, task: _Task) -> Search:
+        if task.job.thorough:
+            return beams(self._settings.beam_size or self._traits.beam_size)
+        return GOING_ON if task.given else GREEDY
 
     def _guesses(self, stretches: Sequence[_Stretch], encoded: Encoded, search: Search) -> list[_Guess]:
         prompts = [self._start(stretch) + stretch.task.given for stretch in stretches]
@@ -276,11 +282,11 @@ class FasterWhisper:
         stretch = first.stretch
         if first.doubt == "prompt_echo":
             stretch = replace(stretch, task=replace(stretch.task, told=[]))
-            yield self._guess(stretch, self._search)
+            yield self._guess(stretch, self._search(stretch.task))
         if stretch.task.window < _FULL:
             encoded = self._whisper.encode([stretch.task.job.frames], _FULL)
             stretch = replace(stretch, task=replace(stretch.task, window=_FULL), encoded=encoded)
-            yield self._guess(stretch, self._search)
+            yield self._guess(stretch, self._search(stretch.task))
         for temperature in _LADDER:
             yield self._guess(stretch, sampling(temperature, _SAMPLED))
 
@@ -292,7 +298,9 @@ class FasterWhisper:
         if not tokens:
             return ()
         job = stretch.task.job
-        texts, lengths = zip(*self._whisper.words(tokens, stretch.language), strict=True)
+        given, language, split = len(stretch.task.given), stretch.language, self._whisper.words
+        parted = _apart(split(tokens[:given], language), split(tokens[given:], language))
+        texts, lengths = zip(*parted, strict=True)
         if not job.detailed:
             return tuple(map(Word, texts))
         times, logprobs = self._aligned(tokens, stretch)
@@ -311,6 +319,31 @@ class FasterWhisper:
 
     def _start(self, stretch: _Stretch) -> Tokens:
         return self._whisper.start(stretch.task.told, stretch.language)
+
+
+def _apart(given: Iterable[Part], new: Iterable[Part]) -> list[Part]:
+    """Words, marks included. The given ones are whole: of what is new only marks are added to them."""
+    words: list[Part] = []
+    for text, count in given:
+        _append(words, text, count)
+    spaced = bool(words) and words[-1][0].startswith(" ")
+    for text, count in new:
+        begins = spaced and text[:1].isalnum()
+        _append(words, f" {text}" if begins else text, count)
+        spaced = False
+    return words
+
+
+def _append(words: list[Part], text: str, count: int) -> None:
+    """A mark belongs to the word before it, and one that follows a space to the word after it."""
+    if words and ((_is_mark(text) and not text.startswith(" ")) or _is_mark(words[-1][0])):
+        before, tokens = words.pop()
+        text, count = before + text, tokens + count
+    words.append((text, count))
+
+
+def _is_mark(text: str) -> bool:
+    return Word(text).key == ""
 
 
 def _window(frames: int) -> int:

@@ -101,7 +101,8 @@ class Hearing:
             self._agreement = Agreement(PACES[self._request.delay], self._settled)
             return replace(hypothesis, settled=len(self._settled))
         self._agreement.add(hypothesis)
-        if done.job.detailed and not done.job.thorough and self._agreement.continues(hypothesis.words):
+        is_long = not done.job.thorough and done.stop - done.start > _LONG
+        if is_long and self._agreement.continues(hypothesis.words):
             self._shorten(hypothesis, done.stop)
         return hypothesis
 
@@ -138,9 +139,9 @@ class Hearing:
         return self._agreed[:_ANCHOR] if self._settled else ()
 
     def _wants_details(self, *, thorough: bool) -> bool:
-        if thorough:
-            return self._request.logprobs or self._request.word_times
-        return bool(self._agreed) and self.stretch > _LONG
+        if self._request.logprobs:
+            return True
+        return self._request.word_times if thorough else bool(self._agreed) and self.stretch > _LONG
 
     def _whole(self, done: Pass, text: Text) -> Hypothesis:
         words = [*self._settled, *(_later(word, done.start) for word in text.words)]

@@ -29,6 +29,8 @@ Encoded: TypeAlias = ctranslate2.StorageView
 Tokens = list[int]
 Search = dict[str, Any]
 GREEDY: Final[Search] = {"beam_size": 1}
+GOING_ON: Final[Search] = {"beam_size": 1, "return_no_speech_prob": False}
+"""Greedy, where somebody surely speaks: whether that is so takes another look at all the vocabulary."""
 
 
 def beams(count: int) -> Search:
@@ -50,6 +52,7 @@ class Decoded:
     """With those that were given."""
     mean_logprob: float
     no_speech_probability: float
+    """0 where nobody asked."""
 
 
 class Aligned(NamedTuple):
@@ -108,8 +111,7 @@ class Whisper:
             # New tokens get half of max_length, or what the prompt leaves of it, whichever is less.
             max_length=min(max(2 * most, len(prompts[0]) + most), _MOST_TOKENS),
             return_scores=True,
-            return_no_speech_prob=True,
-            **search,
+            **{"return_no_speech_prob": True, **search},
         )
         return [self._decoded(result) for result in results]
 

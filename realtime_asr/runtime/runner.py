@@ -32,6 +32,8 @@ from realtime_asr.transcript.request import TurnRequest
 _INBOX = 64
 _LARGE = 256 * 1024
 """Bytes of audio with which the inbox counts as full: 64 of these are 16 MiB, of the largest a gigabyte."""
+_BRIEF = 16 * 1024
+"""Bytes of audio that are heard sooner than a thread would be found for them: 300 ms and more."""
 _SEND_SECONDS = 10.0
 
 
@@ -112,7 +114,7 @@ class Runner:
 
     async def _step(self, command: Command) -> None:
         now = self._clock.now()
-        if isinstance(command, AppendAudio):
+        if isinstance(command, AppendAudio) and len(command.payload) > _BRIEF:
             # Resampling and scoring take milliseconds: too long for the loop that all sessions share.
             outputs = await asyncio.to_thread(self._session.receive, command, now)
         else:

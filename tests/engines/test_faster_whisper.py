@@ -15,6 +15,7 @@ import soxr
 import realtime_asr.bench
 from realtime_asr.audio.formats import Encoding, decode
 from realtime_asr.audio.timeline import RATE, Samples, samples, seconds
+from realtime_asr.engines import faster_whisper
 from realtime_asr.engines.engine import EngineError, Text, UnusableModel
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
 from realtime_asr.engines.mel import HOP
@@ -433,3 +434,23 @@ def test_a_model_that_loads_but_does_not_run_says_so(monkeypatch: pytest.MonkeyP
         UnusableModel, match=r"loads but does not run: Library libcublas\.so\.12 is not found"
     ):
         loaded()
+
+
+@pytest.mark.parametrize(
+    ("given", "new", "words"),
+    [
+        ("", " Good| morning|.", " Good| morning."),
+        (" our| map", "upstairs|.", " our| map| upstairs."),
+        (" our| map", ".| Why", " our| map.| Why"),
+        (" Anna", "'s| dog", " Anna|'s| dog"),
+        (" he| said|,", ' "|yes|."', ' he| said,| "yes."'),
+        ("我|们", "去|。", "我|们|去。"),
+    ],
+)
+def test_given_words_stay_whole_and_marks_go_with_words(given: str, new: str, words: str) -> None:
+    told = [[(part, 1) for part in parts.split("|") if part] for parts in (given, new)]
+
+    parted = faster_whisper._apart(*told)
+
+    assert words.split("|") == [text for text, _ in parted]
+    assert sum(map(len, told)) == sum(count for _, count in parted)
