@@ -1,14 +1,15 @@
 """Whisper models of true size with random weights: `python -m benchmarks.random_whisper --size base OUT`.
 
 They cost what the released models cost: same shapes, same vocabulary, same quantization. What they write is
-known beforehand. Each row of the decoder's position table points at the embedding of one token and
-outweighs all else, so that the projection, tied to the embeddings, finds that token at that position
-whatever was heard: the language, the task and the absence of time stamps in the first three, then words to
-the last.
+known beforehand: the language, the task and the absence of time stamps, then words, round and round.
 
-Nothing ends the text but the number of tokens asked for. An end at a fixed position would come too early
-where a prompt goes before the text, and could not follow the length of the audio. `traits.json` says how
-many to ask for.
+The last token alone decides which one is next. The feed-forward part of the decoder's last layer remembers:
+each token excites a unit of its own, which adds the embedding of the next token, ten times over. All that
+positions and the other layers add is small beside one embedding. So neither what is heard nor what was said
+before changes the text: as stable as that of a trained model, it goes on after the words that are given.
+
+Nothing ends the text but the number of tokens asked for: no script could follow the length of the audio.
+`traits.json` says how many to ask for.
 """
 
 import argparse
@@ -34,10 +35,11 @@ Merge = tuple[str, str]
 
 POSITIONS: Final = 448
 """The length of the decoder's position table: prompt and text together."""
+START: Final = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>")
 WORDS: Final = random.Random(0).sample(  # noqa: S311 - words, not secrets
-    sorted({word for words in LEXICON.values() for word in words if len(word) > 1}), 400
+    sorted({word for words in LEXICON.values() for word in words if len(word) > 1}), 250
 )
-"""More than the positions hold; none twice."""
+"""As many as a layer of the smallest size can remember; none twice."""
 TRAITS: Final = {"final_window": "short", "beam_size": 5, "tokens_per_second": 4.0, "spare_tokens": 0}
 
 
@@ -63,8 +65,12 @@ _SHAPES: Final[dict[Size, _Shape]] = {
 _FRAMES: Final = 3000
 _SPREAD: Final = 0.02
 """Of the weights, as Whisper's are before training."""
-_STEER: Final = 20.0
-"""How many times longer a row of positions is than a normalised state."""
+_LOUD: Final = 20.0
+"""How many times longer an embedding is than a normalised state."""
+_STEEP: Final = 40.0
+"""How fast a unit of the memory grows with the likeness, a cosine, of the state and the unit's token."""
+_LIKE: Final = 0.75
+"""From where on it does: more than any two embeddings have, less than noise leaves."""
 _GAP: Final = 25.0
 """Between the logit of the wanted token and the mean of all logits, at every width."""
 
@@ -100,9 +106,9 @@ def make(size: Size, folder: Path, *, quantization: str = "int8") -> Path:
 
 
 def text_ids(tokenizer: Tokenizer) -> list[int]:
-    """What is written from the position after `<|notimestamps|>` on."""
+    """What is written after `<|notimestamps|>`, a token for each word. Then it begins again."""
     ids: list[int] = tokenizer.encode("".join(f" {word}" for word in WORDS)).ids
-    return ids[: POSITIONS - 3]
+    return ids
 
 
 def _tokenizer(languages: Sequence[str]) -> Tokenizer:
@@ -131,15 +137,14 @@ def _pieces() -> tuple[dict[str, int], list[Merge]]:
 
 
 def _merges() -> Iterator[Merge]:
-    """Those of the words before all others, so that a word is one piece or two."""
+    """Those of the words before all others, so that a word is one piece."""
     of_words = dict.fromkeys(itertools.chain.from_iterable(map(_merges_of, WORDS)))
     yield from of_words
     yield from (merge for merge in _merges_of_all_letters() if merge not in of_words)
 
 
 def _merges_of(word: str) -> Iterator[Merge]:
-    """A long one keeps its last two letters apart: `teach` and `er`."""
-    piece = SPACE + (word if len(word) <= 5 else word[:-2])
+    piece = SPACE + word
     return ((piece[:end], piece[end]) for end in range(1, len(piece)))
 
 
@@ -175,11 +180,13 @@ class _Filling:
         self._layers(part)
 
     def decoder(self, part: Any, tokenizer: Tokenizer) -> None:
-        # A normalised state has the length √width, an embedding _GAP / √width: their product is the gap.
-        embedding = self._random(tokenizer.get_vocab_size(), self._width, spread=_GAP / self._width)
+        embedding = self._random(tokenizer.get_vocab_size(), self._width, spread=_LOUD)
         part.embeddings.weight = part.projection.weight = embedding
-        part.position_encodings.encodings = _pointing_at(embedding[_script(tokenizer)])
+        part.position_encodings.encodings = self._random(POSITIONS, self._width)
         self._layers(part)
+        _remember(part.layer[-1].ffn, embedding, _script(tokenizer))
+        # What is projected is to be as long as makes its product with an embedding the gap.
+        part.layer_norm.gamma *= np.float32(_GAP / (_LOUD * self._width))
 
     def _layers(self, part: Any) -> None:
         for layer in part.layer:
@@ -208,16 +215,20 @@ class _Filling:
         return self._rng.standard_normal(shape, np.float32) * np.float32(spread)
 
 
-def _pointing_at(embeddings: Weights) -> Weights:
-    directions = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    rows: Weights = directions * np.float32(_STEER * embeddings.shape[1] ** 0.5)
-    return rows
+def _remember(memory: Any, embedding: Weights, script: dict[int, int]) -> None:
+    tokens, following = embedding[list(script)], embedding[list(script.values())]
+    directions = tokens / np.linalg.norm(tokens, axis=1, keepdims=True)
+    count, width = tokens.shape
+    # The state before it is normalised to the length √width.
+    memory.linear_0.weight[:count] = directions * np.float32(_STEEP / width**0.5)
+    memory.linear_0.bias[:count] = -_STEEP * _LIKE
+    memory.linear_1.weight[:, :count] = following.T
 
 
-def _script(tokenizer: Tokenizer) -> list[int]:
-    """The token at each position."""
-    start = ("<|en|>", "<|transcribe|>", "<|notimestamps|>")
-    return [*(id_of(tokenizer, token) for token in start), *text_ids(tokenizer)]
+def _script(tokenizer: Tokenizer) -> dict[int, int]:
+    """Which token follows each."""
+    start, text = [id_of(tokenizer, token) for token in START], text_ids(tokenizer)
+    return dict(itertools.pairwise([*start, *text, text[0]]))
 
 
 def _configure(config: Any, shape: _Shape, tokenizer: Tokenizer, languages: Sequence[str]) -> None:

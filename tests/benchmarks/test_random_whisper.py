@@ -12,11 +12,11 @@ import pytest
 from faster_whisper import WhisperModel
 from tokenizers import Tokenizer
 
-from benchmarks.random_whisper import POSITIONS, WORDS, make, text_ids
+from benchmarks.random_whisper import POSITIONS, START, WORDS, make, text_ids
 from tools.micro_whisper.tokenizer import id_of
 
-START = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>")
 WINDOWS = pytest.mark.parametrize("frames", [100, 700, 1500, 3000])
+LOUDNESS = pytest.mark.parametrize("loudness", [0, 1, 100])
 BEAMS = pytest.mark.parametrize("beam_size", [1, 5])
 
 
@@ -27,13 +27,20 @@ class Loaded:
         self.text = text_ids(self.tokenizer)
         self.start = [id_of(self.tokenizer, token) for token in START]
 
-    def hear(self, frames: int) -> ctranslate2.StorageView:
-        mel = np.random.default_rng(frames).standard_normal((1, 80, frames), np.float32)
-        return self.whisper.encode(ctranslate2.StorageView.from_array(mel))
+    def hear(self, frames: int, loudness: int = 1) -> ctranslate2.StorageView:
+        noise = np.random.default_rng(frames).standard_normal((1, 80, frames), np.float32)
+        return self.whisper.encode(ctranslate2.StorageView.from_array(noise * np.float32(loudness)))
 
-    def write(self, frames: int, prompt: Sequence[int], *, beam_size: int = 1, max_length: int = 60) -> Any:
+    def write(
+        self,
+        encoded: ctranslate2.StorageView,
+        prompt: Sequence[int],
+        *,
+        beam_size: int = 1,
+        max_length: int = 60,
+    ) -> Any:
         return self.whisper.generate(
-            self.hear(frames),
+            encoded,
             [list(prompt)],
             beam_size=beam_size,
             max_length=max_length,
@@ -117,21 +124,17 @@ def test_faster_whisper_transcribes_with_it(folder: Path, model: Loaded) -> None
 # The text
 
 
-def test_each_word_is_one_token_or_two(model: Loaded) -> None:
-    lengths = {len(model.tokenizer.encode(f" {word}").ids) for word in WORDS}
+def test_each_word_is_a_plain_token_of_its_own(model: Loaded) -> None:
+    tokens = [model.tokenizer.encode(f" {word}").ids for word in WORDS]
 
-    assert {1, 2} == lengths
-
-
-def test_there_is_a_plain_token_for_each_position_after_the_start(model: Loaded) -> None:
-    end_of_text = id_of(model.tokenizer, "<|endoftext|>")
-
-    assert POSITIONS - 3 == len(model.text)
-    assert max(model.text) < end_of_text
+    assert [[token] for token in model.text] == tokens
+    assert len(WORDS) == len(set(model.text))
+    assert max(model.text) < id_of(model.tokenizer, "<|endoftext|>")
 
 
 def test_no_thirty_words_look_like_a_loop() -> None:
-    stretches = [" ".join(WORDS[n : n + 30]).encode() for n in range(len(WORDS) - 29)]
+    circle = [*WORDS, *WORDS[:29]]
+    stretches = [" ".join(circle[n : n + 30]).encode() for n in range(len(WORDS))]
 
     ratios = [len(text) / len(zlib.compress(text)) for text in stretches]
 
@@ -141,18 +144,22 @@ def test_no_thirty_words_look_like_a_loop() -> None:
 # What is written
 
 
+@LOUDNESS
 @WINDOWS
-def test_english_is_heard_in_everything(model: Loaded, frames: int) -> None:
-    [[(language, probability), *_]] = model.whisper.detect_language(model.hear(frames))
+def test_english_is_heard_in_everything(model: Loaded, frames: int, loudness: int) -> None:
+    [[(language, probability), *_]] = model.whisper.detect_language(model.hear(frames, loudness))
 
     assert "<|en|>" == language
     assert probability > 0.9
 
 
+@LOUDNESS
 @WINDOWS
 @BEAMS
-def test_the_foreseen_text_is_written_with_confidence(model: Loaded, frames: int, beam_size: int) -> None:
-    result = model.write(frames, model.start, beam_size=beam_size)
+def test_the_foreseen_text_is_written_with_confidence(
+    model: Loaded, frames: int, loudness: int, beam_size: int
+) -> None:
+    result = model.write(model.hear(frames, loudness), model.start, beam_size=beam_size)
 
     assert model.text[:30] == result.sequences_ids[0]
     assert result.scores[0] > -0.3
@@ -160,21 +167,45 @@ def test_the_foreseen_text_is_written_with_confidence(model: Loaded, frames: int
 
 
 @BEAMS
-def test_a_forced_prefix_is_continued(model: Loaded, beam_size: int) -> None:
-    result = model.write(500, model.start + model.text[:20], beam_size=beam_size)
+@pytest.mark.parametrize("given", [slice(20), slice(100, 101), slice(170, 190), slice(45, 5, -1)])
+def test_the_text_goes_on_after_the_last_word_given(model: Loaded, given: slice, beam_size: int) -> None:
+    words = model.text[given]
+    after = model.text.index(words[-1]) + 1
+
+    result = model.write(model.hear(500), model.start + words, beam_size=beam_size, max_length=120)
 
     # CTranslate2 repeats the prefix.
-    assert model.text[: len(result.sequences_ids[0])] == result.sequences_ids[0]
-    assert len(result.sequences_ids[0]) > 20
+    assert [*words, *model.text[after:]][:60] == result.sequences_ids[0]
+    assert result.scores[0] > -0.3
 
 
+@BEAMS
 @pytest.mark.parametrize("length", [0, 1, 100, 200])
-def test_after_any_context_the_text_fills_the_room_that_is_left(model: Loaded, length: int) -> None:
+def test_after_any_context_the_text_fills_the_room_that_is_left(
+    model: Loaded, length: int, beam_size: int
+) -> None:
     context = [id_of(model.tokenizer, "<|startofprev|>"), *model.text[:length]]
 
-    result = model.write(500, context + model.start, max_length=POSITIONS)
+    result = model.write(model.hear(500), context + model.start, beam_size=beam_size, max_length=POSITIONS)
 
-    [written] = result.sequences_ids
-    assert model.text[length + 1 :][: len(written)] == written
-    assert min(POSITIONS // 2, POSITIONS - len(context) - len(model.start)) == len(written)
+    room = min(POSITIONS // 2, POSITIONS - len(context) - len(model.start))
+    assert model.text[:room] == result.sequences_ids[0]
     assert result.no_speech_prob < 0.2
+
+
+@BEAMS
+def test_words_that_move_into_the_context_do_not_change_the_text(model: Loaded, beam_size: int) -> None:
+    context = [id_of(model.tokenizer, "<|startofprev|>"), *model.text[:24]]
+    given = model.text[24:27]
+
+    result = model.write(model.hear(500), context + model.start + given, beam_size=beam_size, max_length=120)
+
+    assert model.text[24:84] == result.sequences_ids[0]
+    assert result.scores[0] > -0.3
+
+
+@BEAMS
+def test_after_the_last_word_comes_the_first(model: Loaded, beam_size: int) -> None:
+    result = model.write(model.hear(500), model.start + model.text[-2:], beam_size=beam_size)
+
+    assert [*model.text[-2:], *model.text[:10]] == result.sequences_ids[0][:12]
