@@ -241,9 +241,10 @@ class FasterWhisper:
         return GOING_ON if task.given else GREEDY
 
     def _guesses(self, stretches: Sequence[_Stretch], encoded: Encoded, search: Search) -> list[_Guess]:
-        prompts = [self._start(stretch) + stretch.task.given for stretch in stretches]
+        starts = [self._start(stretch) for stretch in stretches]
+        given = [stretch.task.given for stretch in stretches]
         most = max(stretch.task.most for stretch in stretches)
-        decoded = self._whisper.decode(encoded, prompts, most, search)
+        decoded = self._whisper.decode(encoded, starts, given, most, search)
         return list(map(self._judged, stretches, decoded))
 
     def _judged(self, stretch: _Stretch, decoded: Decoded) -> _Guess:

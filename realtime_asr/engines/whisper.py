@@ -103,13 +103,16 @@ class Whisper:
         marks = ({mark[2:-2]: likelihood for mark, likelihood in one} for one in ranked)
         return [{code: p for code, p in one.items() if code in self.languages} for one in marks]
 
-    def decode(self, encoded: Encoded, prompts: Sequence[Tokens], most: int, search: Search) -> list[Decoded]:
-        """Adds `most` tokens to each prompt, or fewer. All prompts are of one length."""
+    def decode(
+        self, encoded: Encoded, starts: Sequence[Tokens], given: Sequence[Tokens], most: int, search: Search
+    ) -> list[Decoded]:
+        """Adds `most` tokens to the given ones, or fewer. All starts are of one length, and so is all given."""
+        text = len(given[0]) + most
         results = self._model.generate(
             encoded,
-            prompts,
-            # New tokens get half of max_length, or what the prompt leaves of it, whichever is less.
-            max_length=min(max(2 * most, len(prompts[0]) + most), _MOST_TOKENS),
+            [start + words for start, words in zip(starts, given, strict=True)],
+            # All text gets half of max_length, or what the start leaves of it, whichever is less.
+            max_length=min(max(2 * text, len(starts[0]) - 1 + text), _MOST_TOKENS),
             return_scores=True,
             **{"return_no_speech_prob": True, **search},
         )

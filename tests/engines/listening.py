@@ -75,10 +75,12 @@ class Listening:
         self.windows.append(window)
         return self._whisper.encode(stack, window)
 
-    def decode(self, encoded: Encoded, prompts: Sequence[Tokens], most: int, search: Search) -> list[Decoded]:
-        self.stacks.append(len(prompts))
-        self.prompts += prompts
-        return self._whisper.decode(encoded, prompts, most, search)
+    def decode(
+        self, encoded: Encoded, starts: Sequence[Tokens], given: Sequence[Tokens], most: int, search: Search
+    ) -> list[Decoded]:
+        self.stacks.append(len(starts))
+        self.prompts += [start + words for start, words in zip(starts, given, strict=True)]
+        return self._whisper.decode(encoded, starts, given, most, search)
 
     def align(self, encoded: Encoded, window: int, start: Tokens, text: Tokens) -> Aligned:
         self.aligned.append(start)
@@ -101,10 +103,12 @@ class Dreaming(Listening):
     def temperatures(self) -> list[float]:
         return [search.get("sampling_temperature", 0.0) for search in self.searches]
 
-    def decode(self, encoded: Encoded, prompts: Sequence[Tokens], most: int, search: Search) -> list[Decoded]:
-        self.prompts += prompts
+    def decode(
+        self, encoded: Encoded, starts: Sequence[Tokens], given: Sequence[Tokens], most: int, search: Search
+    ) -> list[Decoded]:
+        self.prompts += [start + words for start, words in zip(starts, given, strict=True)]
         self.searches.append(search)
-        return [self._next() for _ in prompts]
+        return [self._next() for _ in starts]
 
     def _next(self) -> Decoded:
         answer = self._answers.pop(0)

@@ -7,6 +7,7 @@ import ctranslate2
 import numpy as np
 import pytest
 
+from benchmarks.random_whisper import WORDS, make
 from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.whisper import GREEDY, SIZES, Whisper, beams, fitting, parts, sampling
 from tests.engines.listening import job
@@ -46,19 +47,11 @@ def test_what_is_told_stands_before_the_start(whisper: Whisper) -> None:
 
 @pytest.mark.parametrize("search", [GREEDY, beams(3), sampling(0.2, 2)])
 def test_text_is_decoded_and_how_sure_it_is(whisper: Whisper, search: Any) -> None:
-    (decoded,) = whisper.decode(whisper.encode([DOOR], 500), [whisper.start([], None)], 60, search)
+    (decoded,) = whisper.decode(whisper.encode([DOOR], 500), [whisper.start([], None)], [[]], 60, search)
 
     assert whisper.text(decoded.tokens).startswith(" Wait ten")
     assert -1 < decoded.mean_logprob < 0
     assert 0 <= decoded.no_speech_probability < 0.1
-
-
-def test_no_more_tokens_are_decoded_than_asked_for(whisper: Whisper) -> None:
-    start = whisper.start([], None)
-
-    (decoded,) = whisper.decode(whisper.encode([DOOR], 500), [start], len(start) + 1, GREEDY)
-
-    assert len(decoded.tokens) <= len(start) + 1
 
 
 def test_what_was_encoded_together_can_be_decoded_alone(whisper: Whisper) -> None:
@@ -94,3 +87,22 @@ def test_what_is_left_open_is_chosen_for_the_machine(
     monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: gpus)
 
     assert fitting(*asked) == fits
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Whisper:
+    """One that never comes to an end by itself."""
+    return Whisper(make("micro", tmp_path_factory.mktemp("micro")), "cpu", "int8", 1, 1)
+
+
+@pytest.mark.parametrize("told", [0, 1, 24])
+@pytest.mark.parametrize("given", [0, 2, 12])
+@pytest.mark.parametrize("most", [1, 2, 20])
+def test_as_many_tokens_are_added_as_there_is_room_for(
+    endless: Whisper, told: int, given: int, most: int
+) -> None:
+    encoded, text = endless.encode([DOOR], 500), endless.tokens(" ".join(WORDS))
+
+    (decoded,) = endless.decode(encoded, [endless.start(text[:told], "en")], [text[:given]], most, GREEDY)
+
+    assert given + most == len(decoded.tokens)
