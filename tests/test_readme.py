@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime_asr.server.cli import main
+from realtime_asr.server.cli import main, parser
 from tools.readme_command import command
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +35,14 @@ def test_a_documented_server_would_start(
     code = main(["config", "--check", *words[program + 2 :]])
 
     assert (0, "The settings are fine.\n") == (code, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("realtime-asr ")])
+def test_a_documented_command_is_understood(line: str) -> None:
+    program, *words = shlex.split(line)
+
+    assert program == "realtime-asr"
+    assert callable(parser().parse_args(words).run)
 
 
 @pytest.mark.parametrize("flag", sorted(set(re.findall(r"`(--[a-z-]+)", README)) - {"--once"}))

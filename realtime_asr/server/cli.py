@@ -19,7 +19,7 @@ from realtime_asr.server.settings import BadSettings, Settings, load, shown
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 1 for what went wrong, 2 for what was asked wrongly."""
-    asked = _parser().parse_args(arguments)
+    asked = parser().parse_args(arguments)
     try:
         return _obey(asked)
     except BadSettings as error:
@@ -41,13 +41,13 @@ def _settings(asked: argparse.Namespace) -> Settings:
     return load(from_flags(asked) | asked.fixed)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    program = argparse.ArgumentParser(
         prog="realtime-asr",
         description="The self-hosted drop-in for OpenAI's realtime transcription API.",
         epilog="Settings come from flags, then the environment, then the file named by --config.",
     )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = program.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="serve the API", description="Serve until told to stop.")
     serve.set_defaults(run=_serve, fixed={})
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (serve, demo, config, capacity, harvest):
         add_flags(command, but=command.get_default("fixed"))
-    return parser
+    return program
 
 
 def _serve(settings: Settings, asked: argparse.Namespace) -> int:

@@ -1,0 +1,93 @@
+"""What live text costs if every update is made, however long that takes: `python -m benchmarks.cadence`.
+
+A server that is too slow for its cadence makes fewer updates, and looks cheaper than it is. Here nothing is
+paced: a session is played through in this process, on one core, every update is made, and the CPU time of all
+of it is counted. Weights are random but of the true size; the order of the cases is shuffled.
+"""
+
+import argparse
+import os
+import random
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import process_time
+from typing import Final, get_args
+
+import numpy as np
+
+from benchmarks.naive import NaiveWhisper
+from benchmarks.random_whisper import Size, make
+from benchmarks.rehearsal import PCM16_16K, Rehearsal
+from realtime_asr.audio.detection import ServerVad
+from realtime_asr.audio.formats import PCM16_24K
+from realtime_asr.audio.intake import Intake
+from realtime_asr.audio.timeline import RATE, Samples, samples, seconds
+from realtime_asr.bench.speech import clips
+from realtime_asr.detectors.silero import load_silero
+from realtime_asr.engines.engine import Model
+from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.session.config import SessionConfig, Transcription
+
+_POLICIES: Final = {"naive": NaiveWhisper, "ours": FasterWhisper}
+_CONFIG: Final = SessionConfig(
+    Transcription("any", language="en"), PCM16_16K, chosen_detection=ServerVad(silence_duration_ms=500)
+)
+
+
+def core_seconds(model: Model, turn: Samples, pause_seconds: float) -> float:
+    """For each second of a stream that says the turn again and again."""
+    rehearsal = Rehearsal(model, _CONFIG, load_silero()())
+    audio = np.concatenate([turn, np.zeros(round(pause_seconds * RATE), np.float32)])
+    began = process_time()
+    rehearsal.play(audio)
+    took = process_time() - began
+    assert len(rehearsal.completed) == 1, "one turn"
+    return took / seconds(len(audio))
+
+
+def spoken(turn_seconds: float) -> Samples:
+    """Clips one after the other, for so long."""
+    intake = Intake(PCM16_24K)
+    speech = np.concatenate([intake.feed(clip.pcm) for clip in clips(None)])
+    return speech[: samples(1000 * turn_seconds)]
+
+
+def measured(folder: Path, sizes: Sequence[Size], lengths: Sequence[float], runs: int) -> list[str]:
+    models: dict[tuple[Size, str], Model] = {}
+    for size, (name, policy) in product(sizes, _POLICIES.items()):
+        models[size, name] = policy(FasterWhisperSettings(str(folder / size), device="cpu", cpu_threads=1))
+        models[size, name].load()
+    cases = list(product(sizes, lengths, _POLICIES)) * runs
+    random.Random(0).shuffle(cases)  # noqa: S311 - an order, no secret
+    took: dict[tuple[Size, float, str], list[float]] = {}
+    for size, length, name in cases:
+        took.setdefault((size, length, name), []).append(
+            core_seconds(models[size, name], spoken(length), 2.0)
+        )
+    lines = ["| model | turns | naive | ours | ratio |", "|---|---|---|---|---|"]
+    for size, length in product(sizes, lengths):
+        naive, ours = (median(took[size, length, name]) for name in _POLICIES)
+        lines.append(f"| {size} | {length:g} s | {naive:.3f} | {ours:.3f} | 1 / {naive / ours:.1f} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", nargs="+", choices=get_args(Size), default=["tiny", "base"])
+    parser.add_argument("--turn-seconds", nargs="+", type=float, default=[5.0, 12.0])
+    parser.add_argument("--runs", type=int, default=3)
+    asked = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    with TemporaryDirectory() as name:
+        for size in asked.sizes:
+            make(size, Path(name) / size)
+        print("\n".join(measured(Path(name), asked.sizes, asked.turn_seconds, asked.runs)))
+
+
+if __name__ == "__main__":
+    main()
