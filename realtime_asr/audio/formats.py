@@ -39,7 +39,8 @@ def decode(payload: bytes, encoding: Encoding) -> Samples:
     """Whole samples only: an odd byte at the end of PCM16 is the caller's to carry over."""
     match encoding:
         case Encoding.PCM16:
-            return np.multiply(np.frombuffer(payload, "<i2"), _ONE_STEP, dtype=np.float32)
+            samples: Samples = np.multiply(np.frombuffer(payload, "<i2"), _ONE_STEP, dtype=np.float32)
+            return samples
         case Encoding.ULAW:
             return _ULAW[np.frombuffer(payload, np.uint8)]
         case Encoding.ALAW:

@@ -106,7 +106,7 @@ class Whisper:
     def decode(
         self, encoded: Encoded, starts: Sequence[Tokens], given: Sequence[Tokens], most: int, search: Search
     ) -> list[Decoded]:
-        """Adds `most` tokens to the given ones, or fewer. All starts are of one length, and so is all given."""
+        """Adds `most` tokens to those given, or fewer. All starts are of one length, and so is all given."""
         text = len(given[0]) + most
         results = self._model.generate(
             encoded,
