@@ -26,6 +26,11 @@ class Account:
     doubts: Counter[Reason] = field(default_factory=Counter)
     """Texts that were not believed, by reason."""
 
+    @property
+    def odds(self) -> float:
+        """That a final made ahead is used, as far as is known."""
+        return (self.used + 1) / (self.used + self.wasted + 1)
+
     def passed(self, took: float, *, guess: bool) -> None:
         if guess:
             self.guesses += 1

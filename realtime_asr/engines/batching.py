@@ -91,7 +91,7 @@ class BatchingEngine:
             standings = {turn: turn.standing for turn in self._turns if not turn.over}
             at = now()
             self.account.stretch = self._load.stretch(list(standings.values()), at)
-            chosen = choose(standings, at, self.account.stretch)
+            chosen = choose(standings, at, self.account.stretch, self.account.odds)
             if not chosen:
                 return
             self._begin(chosen)

@@ -17,6 +17,7 @@ _ALIKE: Final = 1.25
 """Passes together take as long as the longest of them."""
 _STALE: Final = 3.0
 """Seconds after which a guess goes before a preparation."""
+_EVEN: Final = 0.5
 _BUSY: Final = 1.5
 """Cadence stretched so far means that there is no time for work which may be in vain."""
 
@@ -47,11 +48,12 @@ class Standing:
     """What its final begins with. Only those with the same can be made together."""
 
 
-def choose(turns: Mapping[Turn, Standing], now: float, stretch: float) -> Sequence[Turn]:
+def choose(turns: Mapping[Turn, Standing], now: float, stretch: float, odds: float = 0.0) -> Sequence[Turn]:
     """Those that the next pass is for; more than one only where passing them together is quicker.
 
     Finals come first, in the order they were asked for: all have the same time left. Then turns that pause,
-    then the guess that is most out of date, which a pause cannot put off for long.
+    then the guess that is most out of date, which a pause cannot put off for long. Under load a final is made
+    ahead only if the odds are even that it will be used: then it is no work more, and sooner done.
     """
     finals = _waiting(Phase.FINISHED, turns)
     pauses = _waiting(Phase.PAUSING, turns)
@@ -59,7 +61,7 @@ def choose(turns: Mapping[Turn, Standing], now: float, stretch: float) -> Sequen
     if finals:
         return _alike(finals, turns)
     stale = bool(guesses) and now - turns[guesses[0]].waiting_since >= _STALE
-    if pauses and stretch < _BUSY and not stale:
+    if pauses and (stretch < _BUSY or odds >= _EVEN) and not stale:
         return pauses[:1]
     return guesses[:1]
 

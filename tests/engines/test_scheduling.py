@@ -67,6 +67,13 @@ def test_under_load_a_pause_is_not_used() -> None:
     assert choose({"pauses": pausing()}, NOW, BUSY) == []
 
 
+def test_under_load_a_final_is_made_ahead_if_it_will_likely_be_used() -> None:
+    turns = {"talks": growing(), "pauses": pausing()}
+
+    assert choose(turns, NOW, BUSY, odds=0.5) == ["pauses"]
+    assert choose(turns, NOW, BUSY, odds=0.4) == []
+
+
 def test_finals_that_take_the_same_steps_are_made_together() -> None:
     turns = {n: finished(NOW - n, length=3 + n / 10) for n in range(6)}
 
