@@ -1,0 +1,162 @@
+"""What live text gets right, without a clock: `python -m benchmarks.text`. Needs espeak-ng.
+
+Sentences nobody chose are spoken by several voices, with the time of each word known, and played through
+whole sessions with the bundled model: the same every time. Beside them stands what faster-whisper writes
+for the same clips with the same weights, offline.
+"""
+
+import argparse
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from time import process_time
+from typing import Final
+
+import numpy as np
+from faster_whisper import WhisperModel
+
+from benchmarks.rehearsal import PCM16_16K, Rehearsal
+from realtime_asr.audio.detection import ServerVad
+from realtime_asr.audio.sounds import sounds
+from realtime_asr.audio.timeline import RATE, Samples, samples, seconds
+from realtime_asr.detectors.silero import load_silero
+from realtime_asr.engines.bundled import BUNDLED
+from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.session.config import SessionConfig, Transcription
+from realtime_asr.transcript.hypothesis import Word
+from tests.speech.clips import word_error_rate
+from tools.make_clips import resampled
+from tools.micro_whisper.alignment import Span, phone_spans, word_spans
+from tools.micro_whisper.espeak import Espeak, Manner
+from tools.micro_whisper.grammar import utterance
+
+_VOICES: Final = ("", "+f2", "+m3", "+Andy", "+f5", "+m1", "+Annie", "+m7", "+linda", "+max")
+_LONGEST_SECONDS: Final = 8.5
+_QUIET: Final = np.zeros(samples(500), np.float32)
+_BREATH: Final = np.zeros(samples(150), np.float32)
+_PAUSE: Final = np.zeros(samples(1_000), np.float32)
+_WITH_DETECTION: Final = SessionConfig(
+    Transcription("bundled", language="en"), PCM16_16K, chosen_detection=ServerVad(silence_duration_ms=500)
+)
+_BY_HAND: Final = SessionConfig(
+    Transcription("bundled", language="en"), PCM16_16K, chosen_detection=None, include=("word_times",)
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spoken:
+    text: str
+    audio: Samples
+    words: Sequence[Span]
+
+
+def speech(count: int, seed: int) -> Iterator[Spoken]:
+    rng, espeak = random.Random(seed), Espeak()  # noqa: S311 - sentences, not secrets
+    while count > 0:
+        text, voice = utterance(rng), rng.choice(_VOICES)
+        said = espeak.say(text, Manner(f"en-us{voice}", rng.randint(140, 190)))
+        audio = resampled(said.samples, said.rate, RATE)
+        if seconds(len(audio)) <= _LONGEST_SECONDS:
+            phones = phone_spans(said.phones, seconds(len(audio)))
+            yield Spoken(text, audio, word_spans(text, said.words, phones, audio, RATE))
+            count -= 1
+
+
+def turns(model: FasterWhisper, spoken: Sequence[Spoken]) -> None:
+    """Each utterance as a turn of its own."""
+    silero, offline = load_silero(), WhisperModel(str(BUNDLED), device="cpu", cpu_threads=1)
+    words = streamed = alone = missed = corrected = 0.0
+    for each in spoken:
+        rehearsal = Rehearsal(model, _WITH_DETECTION, silero())
+        rehearsal.play(np.concatenate([_QUIET, each.audio, _PAUSE]))
+        rehearsal.end()
+        segments, _ = offline.transcribe(each.audio, language="en", beam_size=1)
+        count = len(each.text.split())
+        words += count
+        streamed += count * word_error_rate(each.text, rehearsal.text)
+        alone += count * word_error_rate(each.text, "".join(segment.text for segment in segments))
+        missed += sum(not _was_given(word, rehearsal.given) for word in each.words)
+        corrected += any(completed.corrected for completed in rehearsal.completed)
+    print(f"{len(spoken)} turns, {words:.0f} words")
+    print(f"  words wrong        {streamed / words:.2%} streamed, {alone / words:.2%} offline")
+    print(f"  turns corrected    {corrected / len(spoken):.2%}")
+    print(f"  words never heard  {missed / words:.2%}")
+
+
+def endless(model: FasterWhisper, spoken: Sequence[Spoken], minutes: float) -> None:
+    """One turn of many minutes, committed by hand."""
+    rehearsal, position, truth = Rehearsal(model, _BY_HAND, load_silero()()), 0.0, list[tuple[str, float]]()
+    costs: dict[int, list[float]] = {}
+    for each in spoken:
+        minute, began = int(position // 60), process_time()
+        rehearsal.play(np.concatenate([each.audio, _BREATH]))
+        length = seconds(len(each.audio) + len(_BREATH))
+        costs.setdefault(minute, []).append((process_time() - began) / length)
+        truth += [(Word(word.label).key, position + word.start) for word in each.words]
+        position += length
+        if position >= 60 * minutes:
+            break
+    rehearsal.commit()
+    [completed] = rehearsal.completed
+    heard = [(word.key, seconds(word.start or 0)) for word in completed.words or ()]
+    first, last = 0, int(position // 60) - 1
+    errors = _errors(heard, truth)
+    print(f"one turn of {position / 60:.1f} minutes")
+    for name, minute in (("first", first), ("last", last)):
+        cost = sum(costs[minute]) / len(costs[minute])
+        error = np.mean([abs(e) for at, e in errors if int(at // 60) == minute])
+        print(f"  {name} minute  {cost:.4f} core per second, word times off by {1000 * error:.0f} ms")
+
+
+def nothings(model: FasterWhisper, minutes: float) -> None:
+    """Sounds that nobody spoke."""
+    rng, played, texts, silero = np.random.default_rng(0), 0.0, 0, load_silero()
+    while played < 60 * minutes:
+        rehearsal = Rehearsal(model, _WITH_DETECTION, silero())
+        for _, sound in sounds(rng, 5.0):
+            rehearsal.play(np.concatenate([sound, _PAUSE]))
+            played += seconds(len(sound) + len(_PAUSE))
+        rehearsal.end()
+        texts += sum(bool(completed.transcript) for completed in rehearsal.completed)
+    print(f"{played / 60:.0f} minutes of silence, noise, tones and music: {texts} texts")
+
+
+def _was_given(word: Span, given: Sequence[tuple[int, int]]) -> bool:
+    middle = len(_QUIET) + samples(500 * (word.start + word.end))
+    return any(start <= middle < stop for start, stop in given)
+
+
+def _errors(
+    heard: Sequence[tuple[str, float]], truth: Sequence[tuple[str, float]]
+) -> list[tuple[float, float]]:
+    """Of the words that were understood: when they were spoken, and by how much their time is off."""
+    keys = ([key for key, _ in heard], [key for key, _ in truth])
+    blocks = SequenceMatcher(None, *keys, autojunk=False).get_matching_blocks()
+    return [
+        (truth[b + n][1], heard[a + n][1] - truth[b + n][1]) for a, b, size in blocks for n in range(size)
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--turns", type=int, default=200)
+    parser.add_argument("--endless-minutes", type=float, default=10)
+    parser.add_argument("--nothing-minutes", type=float, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--final-window", choices=("short", "full"), default="short")
+    asked = parser.parse_args()
+    model = FasterWhisper(
+        FasterWhisperSettings(str(BUNDLED), device="cpu", cpu_threads=1, final_window=asked.final_window)
+    )
+    model.load()
+    spoken = list(speech(max(asked.turns, round(asked.endless_minutes * 25)), asked.seed))
+    turns(model, spoken[: asked.turns])
+    endless(model, spoken, asked.endless_minutes)
+    nothings(model, asked.nothing_minutes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""A session played through at once, with the real model: no chance, no clock."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from benchmarks.rehearsal import PCM16_16K, Rehearsal
+from realtime_asr.audio.detection import ServerVad
+from realtime_asr.audio.timeline import Samples, samples
+from realtime_asr.detectors.silero import load_silero
+from realtime_asr.engines.bundled import BUNDLED
+from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.session.config import SessionConfig, Transcription
+from tests.speech.clips import clip, word_error_rate
+
+BREATH: Samples = np.zeros(samples(100), np.float32)
+PAUSE: Samples = np.zeros(samples(1_000), np.float32)
+NAMES = ("bridge", "window", "monday", "morning")
+DETECTED = SessionConfig(
+    Transcription("bundled"), PCM16_16K, chosen_detection=ServerVad(silence_duration_ms=500)
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> FasterWhisper:
+    model = FasterWhisper(FasterWhisperSettings(str(BUNDLED), device="cpu", cpu_threads=1))
+    model.load()
+    return model
+
+
+def played(model: FasterWhisper, config: SessionConfig, audio: Samples) -> Rehearsal:
+    rehearsal = Rehearsal(model, config, load_silero()())
+    rehearsal.play(audio)
+    rehearsal.end()
+    return rehearsal
+
+
+def test_the_same_audio_gives_the_same_text_every_time(model: FasterWhisper) -> None:
+    audio = np.concatenate([part for name in NAMES for part in (clip(name).samples, PAUSE)])
+
+    one, other = (played(model, DETECTED, audio) for _ in range(2))
+
+    assert len(NAMES) == len(one.completed)
+    assert (one.deltas, one.completed, one.given) == (other.deltas, other.completed, other.given)
+
+
+def test_one_long_turn_has_all_the_words_of_its_parts(model: FasterWhisper) -> None:
+    by_hand = SessionConfig(Transcription("bundled"), PCM16_16K, chosen_detection=None)
+    audio = np.concatenate([part for name in NAMES * 3 for part in (clip(name).samples, BREATH)])
+
+    rehearsal = played(model, by_hand, audio)
+
+    assert 1 == len(rehearsal.completed)
+    assert word_error_rate(" ".join(clip(name).text for name in NAMES * 3), rehearsal.text) <= 0.1
+    assert rehearsal.text == "".join(delta.text for delta in rehearsal.deltas)
+
+
+def test_what_was_given_to_the_engine_is_the_speech(model: FasterWhisper) -> None:
+    audio = np.concatenate([PAUSE, clip("bridge").samples, PAUSE, PAUSE])
+
+    given = played(model, DETECTED, audio).given
+
+    first, last = given[0][0], given[-1][1]
+    assert len(PAUSE) // 2 <= first <= len(PAUSE) + samples(200)
+    assert last <= len(PAUSE) + len(clip("bridge").samples) + samples(400)
+    assert all(one[1] == other[0] for one, other in pairwise(given))
