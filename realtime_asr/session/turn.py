@@ -37,7 +37,8 @@ class Turn:
     ended: bool = False
     said_before: int = 0
     """Words said so far lie before this position."""
-    _guess: Hypothesis = field(default=Hypothesis(()))
+    _ends_a_sentence: bool = False
+    """The newest guess does."""
     _agreement: Agreement = field(init=False)
     _heard: deque[int] = field(init=False)
     """Of the newest guesses: as many as it takes to say a word."""
@@ -55,9 +56,10 @@ class Turn:
     @property
     def sounds_finished(self) -> bool:
         """What was said up to the last voiced sample ends like a sentence."""
-        if self.excerpt is None or self._guess.heard < self.excerpt.inside(self.voiced_until):
+        # Asked for every window: most often the text alone tells.
+        if not self._ends_a_sentence or self.excerpt is None:
             return False
-        return is_finished(self._guess.text)
+        return self._heard[-1] >= self.excerpt.inside(self.voiced_until)
 
     @property
     def said(self) -> str:
@@ -68,7 +70,7 @@ class Turn:
         if self.stop is not None and self.excerpt.outside(hypothesis.heard) > self.stop:
             # It may know words that went to the next turn when this one was split.
             return
-        self._guess = hypothesis
+        self._ends_a_sentence = is_finished(hypothesis.text)
         # The oldest of the guesses that agree on a word had heard it already; what is settled may be news.
         settled = 0 < hypothesis.settled == len(hypothesis.words)
         self._heard.extend([hypothesis.heard] * (len(self._heard) if settled else 1))
