@@ -19,6 +19,7 @@ from realtime_asr.session.commands import (
     Command,
     CommitAudio,
     EndSession,
+    FromClient,
     HangUp,
     TimePassed,
 )
@@ -203,29 +204,34 @@ async def test_every_step_is_shown_to_the_observer() -> None:
     assert channel.sent == watcher.outputs[:-1]
 
 
+class Tireless(MemoryChannel):
+    """Asks the same again and again, and is slow to take what it is told until the gate opens."""
+
+    def __init__(self, command: FromClient) -> None:
+        super().__init__()
+        self.read = 0
+        self.gate = asyncio.Event()
+        self._command = command
+
+    async def receive(self) -> FromClient:
+        self.read += 1
+        return self._command
+
+    async def send(self, event: Event) -> None:
+        await super().send(event)
+        await self.gate.wait()
+
+
 async def test_while_the_inbox_is_full_the_client_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_INBOX", 3)
-    read = 0
-    gate = asyncio.Event()
-
-    class Greedy(MemoryChannel):
-        async def receive(self) -> ClearAudio:
-            nonlocal read
-            read += 1
-            return ClearAudio()
-
-        async def send(self, event: Event) -> None:
-            await super().send(event)
-            await gate.wait()
-
-    channel = Greedy()
+    channel = Tireless(ClearAudio())
     running = asyncio.create_task(runner(channel).run())
     await channel.until(lambda: bool(channel.sent))
     await settled()
-    waiting = read
+    waiting = channel.read
 
     channel.hang_up()
-    gate.set()
+    channel.gate.set()
     await finish(running)
 
     # Three wait in the inbox, the fourth before it.
@@ -234,27 +240,14 @@ async def test_while_the_inbox_is_full_the_client_is_not_read(monkeypatch: pytes
 
 async def test_of_large_audio_only_one_piece_waits() -> None:
     """Or a full inbox would hold a gigabyte."""
-    read = 0
-    gate = asyncio.Event()
-
-    class Pouring(MemoryChannel):
-        async def receive(self) -> AppendAudio:
-            nonlocal read
-            read += 1
-            return AppendAudio(bytes(1024 * 1024))
-
-        async def send(self, event: Event) -> None:
-            await super().send(event)
-            await gate.wait()
-
-    channel = Pouring()
+    channel = Tireless(AppendAudio(bytes(1024 * 1024)))
     running = asyncio.create_task(runner(channel).run())
     await channel.until(lambda: bool(channel.sent))
     await settled()
-    waiting = read
+    waiting = channel.read
 
     channel.hang_up()
-    gate.set()
+    channel.gate.set()
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
