@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import re
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from realtime_asr.bench.process import usage
 from tests.fakes import silence, speech
 from tests.journeys.server import Server, running
 
@@ -40,9 +40,9 @@ async def growth_kib(server: Server, *, after_minutes: int, minutes: int) -> int
 
 
 def resident_kib(server: Server) -> int:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{server.process.pid}/status").read_text())
-    assert found is not None
-    return int(found[1])
+    used = usage(server.process.pid)
+    assert used is not None
+    return used.resident_bytes // 1024
 
 
 async def _idle(server: Server, count: int, calls: AsyncExitStack) -> None:

@@ -13,6 +13,7 @@ from realtime_asr.audio.formats import AudioFormat, Encoding, encode_pcm16
 from realtime_asr.audio.timeline import RATE, Samples, samples
 from realtime_asr.engines.engine import EngineError, Model
 from realtime_asr.engines.hearing import Hearing, Pass
+from realtime_asr.engines.recording import conclude
 from realtime_asr.session.commands import (
     AppendAudio,
     Begin,
@@ -106,12 +107,8 @@ class Rehearsal:
 
     def _verdict(self, line: _Line, voiced: int) -> Hypothesis:
         if line.prepared is None or line.prepared[0] != voiced:
-            hypothesis = Hypothesis(())
-            work = None
-            while voiced > 0 and (work is None or not work.whole):
-                work = line.hearing.verdict(voiced)
-                hypothesis = self._heard(line, work) or hypothesis
-            line.prepared = voiced, hypothesis
+            said = conclude(self._model, line.hearing, voiced) if voiced > 0 else Hypothesis(())
+            line.prepared = voiced, said
         return line.prepared[1]
 
     def _heard(self, line: _Line, work: Pass) -> Hypothesis | None:

@@ -26,12 +26,12 @@ from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSett
 from realtime_asr.session.config import SessionConfig, Transcription
 from realtime_asr.transcript.hypothesis import Word
 from tests.speech.clips import word_error_rate
+from tools.make_bench_clips import VOICES
 from tools.make_clips import resampled
 from tools.micro_whisper.alignment import Span, phone_spans, word_spans
 from tools.micro_whisper.espeak import Espeak, Manner
 from tools.micro_whisper.grammar import utterance
 
-_VOICES: Final = ("", "+f2", "+m3", "+Andy", "+f5", "+m1", "+Annie", "+m7", "+linda", "+max")
 _LONGEST_SECONDS: Final = 8.5
 _QUIET: Final = np.zeros(samples(500), np.float32)
 _BREATH: Final = np.zeros(samples(150), np.float32)
@@ -54,7 +54,7 @@ class Spoken:
 def speech(count: int, seed: int) -> Iterator[Spoken]:
     rng, espeak = random.Random(seed), Espeak()  # noqa: S311 - sentences, not secrets
     while count > 0:
-        text, voice = utterance(rng), rng.choice(_VOICES)
+        text, voice = utterance(rng), rng.choice(VOICES)
         said = espeak.say(text, Manner(f"en-us{voice}", rng.randint(140, 190)))
         audio = resampled(said.samples, said.rate, RATE)
         if seconds(len(audio)) <= _LONGEST_SECONDS:

@@ -8,19 +8,16 @@ import itertools
 import json
 import random
 import re
-import wave
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import soxr
 
-from realtime_asr.audio.formats import encode_pcm16
 from realtime_asr.audio.timeline import RATE, Samples, samples
 from realtime_asr.engines.faster_whisper import FasterWhisper
 from tests.speech.clips import word_error_rate
-from tools.make_clips import bundled_model, resampled, texts_heard
+from tools.make_clips import bundled_model, resampled, texts_heard, write
 from tools.micro_whisper.alignment import Span, phone_spans, word_spans
 from tools.micro_whisper.espeak import Espeak, Manner, Speech
 from tools.micro_whisper.grammar import utterance
@@ -28,7 +25,7 @@ from tools.micro_whisper.grammar import utterance
 FOLDER: Final = Path(__file__).parents[1] / "realtime_asr" / "bench" / "speech"
 _WIRE_RATE: Final = 24_000
 
-_VOICES: Final = ("", "+f2", "+m3", "+Andy", "+f5", "+m1", "+Annie", "+m7", "+linda", "+max")
+VOICES: Final = ("", "+f2", "+m3", "+Andy", "+f5", "+m1", "+Annie", "+m7", "+linda", "+max")
 _PACES: Final = (150, 165, 180)
 _SHORTEST, _LONGEST = 2.3, 3.9
 _FEWEST, _MOST = 6, 12
@@ -39,10 +36,10 @@ def main() -> None:
     espeak, model = Espeak(), bundled_model()
     texts = _sentences(random.Random(20))  # noqa: S311 - sentences, not secrets
     told = {}
-    for number, (voice, pace) in enumerate(zip(_VOICES, itertools.cycle(_PACES)), start=1):
+    for number, (voice, pace) in enumerate(zip(VOICES, itertools.cycle(_PACES)), start=1):
         text, audio, words = _understood(espeak, model, texts, Manner(f"en-us{voice}", pace))
         name = f"{number:02}.wav"
-        _write(FOLDER / name, audio)
+        write(FOLDER / name, audio, _WIRE_RATE)
         told[name] = {"text": text, "words": [_told(word) for word in words]}
         print(f"{name}  {len(audio) / _WIRE_RATE:.2f} s  en-us{voice} {pace}: {text}")
     (FOLDER / "clips.json").write_text(_one_line_each(told))
@@ -73,7 +70,7 @@ def _spoken(text: str, speech: Speech) -> tuple[Samples, list[Span]]:
     duration = len(speech.samples) / speech.rate
     words = word_spans(text, speech.words, phone_spans(speech.phones, duration), speech.samples, speech.rate)
     audible = speech.samples[: round(words[-1].end * speech.rate)]
-    return soxr.resample(audible, speech.rate, _WIRE_RATE).astype(np.float32), words
+    return resampled(audible, speech.rate, _WIRE_RATE), words
 
 
 def _is_heard(model: FasterWhisper, text: str, audio: Samples) -> bool:
@@ -85,14 +82,6 @@ def _is_heard(model: FasterWhisper, text: str, audio: Samples) -> bool:
 
 def _told(word: Span) -> dict[str, str | float]:
     return {"word": word.label, "start": round(word.start, 3), "end": round(word.end, 3)}
-
-
-def _write(path: Path, audio: Samples) -> None:
-    with wave.open(str(path), "wb") as recording:
-        recording.setnchannels(1)
-        recording.setsampwidth(2)
-        recording.setframerate(_WIRE_RATE)
-        recording.writeframes(encode_pcm16(audio))
 
 
 def _one_line_each(clips: Mapping[str, object]) -> str:

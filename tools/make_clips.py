@@ -47,10 +47,10 @@ def main() -> None:
     for name, sentences in _SENTENCES.items():
         parts = [_best(model, sentence) for sentence in sentences]
         audio = np.concatenate([piece for part in parts for piece in (part, _PAUSE)][:-1])
-        _write(FOLDER / f"{name}.wav", audio, RATE)
+        write(FOLDER / f"{name}.wav", audio, RATE)
         texts[f"{name}.wav"] = " ".join(sentences)
     CLIPS.write_text(json.dumps(texts, indent=2) + "\n")
-    _write(DEMO, resampled(clip("window").samples, RATE, _DEMO_RATE), _DEMO_RATE)
+    write(DEMO, resampled(clip("window").samples, RATE, _DEMO_RATE), _DEMO_RATE)
 
 
 def _best(model: FasterWhisper, sentence: str) -> Samples:
@@ -104,7 +104,7 @@ def resampled(audio: Samples, rate: int, other: int) -> Samples:
     return made
 
 
-def _write(path: Path, audio: Samples, rate: int) -> None:
+def write(path: Path, audio: Samples, rate: int) -> None:
     with wave.open(str(path), "wb") as recording:
         recording.setnchannels(1)
         recording.setsampwidth(2)

@@ -88,7 +88,7 @@ class BatchingEngine:
         for turn in [turn for turn in self._turns if turn.over]:
             del self._turns[turn]
         while self._running and len(self._passes) < self._workers:
-            standings = {turn: turn.standing for turn in self._turns if not turn.over}
+            standings = {turn: turn.standing for turn in self._turns}
             at = now()
             self.account.stretch = self._load.stretch(list(standings.values()), at)
             chosen = choose(standings, at, self.account.stretch, self.account.odds)

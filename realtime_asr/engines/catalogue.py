@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from realtime_asr.audio.timeline import Samples
 from realtime_asr.engines.engine import Capabilities, Engine, EngineError, TurnStream, UnusableModel
@@ -253,7 +253,7 @@ class _Shelf:
     def _stop_if_done(self, running: _Running) -> None:
         if running in self._retired and not running.turns:
             self._retired.remove(running)
-            self._spawn(_stop(running))
+            self._spawn(running.engine.stop())
 
     def _rest(self) -> None:
         """Nothing to do: if that stays so for long, it is unloaded."""
@@ -274,7 +274,7 @@ class _Shelf:
                 return
             self._running = None
             self._enter(Progress("unloading"))
-            await _stop(running)
+            await running.engine.stop()
             del running
             # Not when the collector comes round to it: this is gigabytes.
             gc.collect()
@@ -294,7 +294,7 @@ class _Shelf:
             self._progress, self._since = progress, _now()
             self._changed(progress)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -379,10 +379,6 @@ async def _started(offer: Offer) -> Engine:
     except Exception as error:  # whatever it is, nobody can use the model
         raise UnusableModel(f"The engine did not start: {error!r}") from error
     return engine
-
-
-async def _stop(running: _Running) -> None:
-    await running.engine.stop()
 
 
 def _now() -> float:

@@ -8,11 +8,16 @@ from realtime_asr.transcript.request import TurnRequest
 
 
 def transcribe(model: Model, recording: Samples, request: TurnRequest) -> Hypothesis:
-    """In thorough passes, as many as it takes. Raises EngineError."""
+    """Raises EngineError."""
     hearing = Hearing(request, model.bands)
     hearing.feed(recording)
+    return conclude(model, hearing, len(recording))
+
+
+def conclude(model: Model, hearing: Hearing, voiced: int) -> Hypothesis:
+    """In thorough passes, as many as it takes. Raises EngineError."""
     while True:
-        work = hearing.verdict(len(recording))
+        work = hearing.verdict(voiced)
         (text,) = model.transcribe([work.job])
         if isinstance(text, EngineError):
             raise text

@@ -20,6 +20,7 @@ from realtime_asr.bench.table import milliseconds
 from realtime_asr.server.capacity import key_of, remember
 from realtime_asr.server.own_server import own_server
 from realtime_asr.server.settings import BadSettings, Settings, served_name
+from realtime_asr.server.terminal import say
 
 _LONGER: Final = 2
 """How many times as long the number found has to hold as any other."""
@@ -50,9 +51,9 @@ def _capacity(settings: Settings, asked: argparse.Namespace) -> int:
         raise BadSettings([str(wrong)]) from None
     best = found(outcome, asked.margin)
     if best is None:
-        _say(f"\nNot even one stream holds. {outcome.stopped_by or 'Nothing is kept.'}\n")
+        say(f"\nNot even one stream holds. {outcome.stopped_by or 'Nothing is kept.'}\n")
         return 1
-    _say(f"\n{_told(best, asked)}\n")
+    say(f"\n{_told(best, asked)}\n")
     # Neither the settings nor the host of a server that runs elsewhere are known here.
     if not asked.url:
         _keep(best, settings)
@@ -61,9 +62,9 @@ def _capacity(settings: Settings, asked: argparse.Namespace) -> int:
 
 def _keep(best: Found, settings: Settings) -> None:
     path = remember(settings.state_folder, key_of(settings), best)
-    _say(f"From now on `realtime-asr serve` admits {best.streams}: that is kept in {path}.\n")
+    say(f"From now on `realtime-asr serve` admits {best.streams}: that is kept in {path}.\n")
     if settings.max_sessions is not None:
-        _say(f"But max_sessions is set, comes first, and says {settings.max_sessions or 'any number'}.\n")
+        say(f"But max_sessions is set, comes first, and says {settings.max_sessions or 'any number'}.\n")
 
 
 def _check(asked: argparse.Namespace) -> None:
@@ -87,7 +88,7 @@ def _planned(settings: Settings, asked: argparse.Namespace) -> Iterator[Plan]:
             ours["model"] = settings.model
         yield Plan(asked.url, api_key=_key(settings), **ours)
     else:
-        _say("Starting a server ...\n")
+        say("Starting a server ...\n")
         with own_server(settings) as server:
             yield Plan(server.url, model=served_name(settings), pid=server.pid, **ours)
 
@@ -107,10 +108,10 @@ def _search(plan: Plan, asked: argparse.Namespace) -> Outcome:
         taken = Step(asyncio.run(run(trial, show)), asked.p95_ms)
         if show:
             sys.stderr.write("\r\x1b[K")
-        _say(_row(taken))
+        say(_row(taken))
         return taken
 
-    _say(_HEAD)
+    say(_HEAD)
     return find(
         lambda streams: step(streams, asked.seconds),
         lambda streams: step(streams, asked.seconds * _LONGER),
@@ -141,11 +142,6 @@ def _told(best: Found, asked: argparse.Namespace) -> str:
         f"{best.deltas_per_turn or 0:g} or more.\n"
         f"Kept back as a margin: {best.held - best.streams}."
     )
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 _HEAD: Final = _line(

@@ -15,6 +15,7 @@ from realtime_asr.server.harvest import add_harvest
 from realtime_asr.server.parts import ears
 from realtime_asr.server.serving import Server
 from realtime_asr.server.settings import BadSettings, Settings, load, shown
+from realtime_asr.server.terminal import say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,23 +95,18 @@ async def _demonstrate(settings: Settings, *, once: bool) -> int:
     server = Server(settings.model_copy(update={"log_level": "warning"}))
     key = settings.api_keys[0].get_secret_value() if settings.api_keys else None
     async with server.serving() as running:
-        for sentence in (await show(server.base_url, _say, api_key=key)).sentences():
-            _say(f"  {sentence}\n")
+        for sentence in (await show(server.base_url, say, api_key=key)).sentences():
+            say(f"  {sentence}\n")
         if once:
             return 0
-        _say(f"\nServing on {server.base_url} until Ctrl-C. Try it:\n\n{snippets(server.base_url)}\n")
+        say(f"\nServing on {server.base_url} until Ctrl-C. Try it:\n\n{snippets(server.base_url)}\n")
         await running
     return 0
 
 
 def _config(settings: Settings, asked: argparse.Namespace) -> int:
-    _say(shown(settings) if asked.show else "The settings are fine.\n")
+    say(shown(settings) if asked.show else "The settings are fine.\n")
     return 0
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 def _complain(sentences: Sequence[str], code: int) -> int:

@@ -1,7 +1,6 @@
 """What a model makes up when nobody speaks: heard out, counted, and kept under the model's name."""
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from realtime_asr.audio.sounds import sounds
 from realtime_asr.audio.timeline import Samples
 from realtime_asr.server.settings import Settings, served_name
+from realtime_asr.server.terminal import say
 from realtime_asr.transcript.credibility import normalised
 
 SHIPPED: Final = Path(__file__).parents[1] / "models" / "false_phrases"
@@ -89,12 +89,11 @@ class _Page(BaseModel):
 
 def _harvest(hear: Hear, settings: Settings, asked: argparse.Namespace) -> int:
     def progress(seconds: float) -> None:
-        sys.stdout.write(f"\r{seconds / 60:.1f} of {asked.minutes:.1f} minutes played")
-        sys.stdout.flush()
+        say(f"\r{seconds / 60:.1f} of {asked.minutes:.1f} minutes played")
 
     phrases = harvest(hear, np.random.default_rng(asked.seed), asked.minutes * 60, progress)
     path = store(asked.into, served_name(settings), phrases, datetime.now(UTC).date())
-    sys.stdout.write(f"\n{len(phrases)} phrases are in {path}.\n")
+    say(f"\n{len(phrases)} phrases are in {path}.\n")
     return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from realtime_asr.audio.formats import Encoding, decode
 from realtime_asr.audio.timeline import RATE, Samples
+from realtime_asr.bench.words import align
 
 FOLDER = Path(__file__).parent
 CLIPS = FOLDER / "clips.json"
@@ -29,13 +30,8 @@ def clip(name: str) -> Clip:
 
 def word_error_rate(said: str, heard: str) -> float:
     """Words to insert, drop or exchange, as a share of the words said; case and punctuation do not count."""
-    wanted, got = _words(said), _words(heard)
-    row = list(range(len(got) + 1))
-    for i, word in enumerate(wanted, start=1):
-        diagonal, row[0] = row[0], i
-        for j, other in enumerate(got, start=1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
-    return row[-1] / len(wanted)
+    wanted = _words(said)
+    return align(wanted, _words(heard)).errors / len(wanted)
 
 
 def _words(text: str) -> list[str]:

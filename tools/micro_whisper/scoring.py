@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from realtime_asr.bench.words import align
+
 
 def words_of(text: str) -> list[str]:
     """In lower case, without punctuation."""
@@ -12,13 +14,7 @@ def words_of(text: str) -> list[str]:
 
 def word_errors(said: Sequence[str], heard: Sequence[str]) -> int:
     """The fewest words to replace, add or drop that turn one into the other."""
-    row = list(range(len(heard) + 1))
-    for index, word in enumerate(said, 1):
-        diagonal, row[0] = row[0], index
-        for column, other in enumerate(heard, 1):
-            cheapest = min(row[column] + 1, row[column - 1] + 1, diagonal + (word != other))
-            diagonal, row[column] = row[column], cheapest
-    return row[-1]
+    return align(said, heard).errors
 
 
 @dataclass(slots=True)
