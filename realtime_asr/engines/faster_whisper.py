@@ -253,7 +253,7 @@ class FasterWhisper:
             _seconds(stretch.task.job),
             decoded.mean_logprob,
             decoded.no_speech_probability,
-            prompt=self._whisper.text(stretch.task.told),
+            prompt=_asked(stretch.task),
             false_phrases=self._settings.false_phrases,
             no_speech=self._traits.no_speech,
         )
@@ -320,6 +320,12 @@ class FasterWhisper:
 
     def _start(self, stretch: _Stretch) -> Tokens:
         return self._whisper.start(stretch.task.told, stretch.language)
+
+
+def _asked(task: _Task) -> str:
+    """What a text may be an echo of. What was said before is no such thing: people repeat themselves."""
+    request = task.job.request
+    return "\n".join([*request.keywords, request.prompt or ""]) if task.told else ""
 
 
 def _apart(given: Iterable[Part], new: Iterable[Part]) -> list[Part]:

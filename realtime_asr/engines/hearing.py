@@ -10,6 +10,7 @@ Pure: passes run elsewhere, this is their bookkeeping.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Final
 
 from realtime_asr.audio.timeline import Samples, samples
@@ -23,13 +24,15 @@ from realtime_asr.transcript.request import TurnRequest
 TAIL: Final = samples(140)
 """What a thorough pass hears past the last voiced sample: the ends of words are quiet."""
 
-_LONG = samples(3_000)
-"""Longer stretches are worth shortening."""
+_LONG = samples(2_500)
+"""In longer stretches the model is asked when its words are spoken, so that they can be shortened."""
+_EDGE = samples(200)
+"""Words so close to the end of what was heard have no exact times yet."""
 _FRESH = samples(1_000)
 """Audio so new stays in the stretch: its words may still change, and the next ones are understood by it."""
 _CONTEXT = 24
 """Words before a stretch that a model is told."""
-_CHOICE = samples(1_500)
+_CHOICE = samples(500)
 """How far back a better place to cut is looked for."""
 _AROUND = samples(80)
 """Words end about where the model says."""
@@ -60,6 +63,10 @@ class Hearing:
         self._mel = MelSpectrogram(bands)
         self._agreement = Agreement(PACES[request.delay])
         self._settled: list[Word] = []
+        self._timed: Sequence[Word] = ()
+        """All words, from when their times were last asked for,"""
+        self._exact = 0
+        """and until when these are exact."""
         self._start = 0
         self._language = request.language
 
@@ -101,9 +108,8 @@ class Hearing:
             self._agreement = Agreement(PACES[self._request.delay], self._settled)
             return replace(hypothesis, settled=len(self._settled))
         self._agreement.add(hypothesis)
-        is_long = not done.job.thorough and done.stop - done.start > _LONG
-        if is_long and self._agreement.continues(hypothesis.words):
-            self._shorten(hypothesis, done.stop)
+        if not done.job.thorough:
+            self._shorten(hypothesis, done)
         return hypothesis
 
     def _pass(self, stop: int, voiced: int | None = None) -> Pass:
@@ -147,23 +153,28 @@ class Hearing:
         words = [*self._settled, *(_later(word, done.start) for word in text.words)]
         return Hypothesis(tuple(words), language=text.language, heard=done.stop, settled=len(self._settled))
 
-    def _shorten(self, hypothesis: Hypothesis, heard: int) -> None:
-        """Settle what was agreed on a while ago."""
-        known = len(self._settled)
-        agreed = hypothesis.words[known : len(self._agreement.said) - 1]
-        ends = [
-            (word.end, count)
-            for count, word in enumerate(agreed, known + 1)
-            if word.end is not None and word.end <= heard - _FRESH
-        ]
-        if ends:
-            cut, count = self._best_cut(ends)
-            self._settle(hypothesis.words[:count], cut)
+    def _shorten(self, hypothesis: Hypothesis, done: Pass) -> None:
+        """Settle what was agreed on a while ago, as far as it is known when that was said."""
+        if done.job.detailed:
+            self._timed, self._exact = hypothesis.words, done.stop - _EDGE
+        if self._agreement.continues(hypothesis.words):
+            dated, until = self._dated(hypothesis.words), min(self._exact, done.stop - _FRESH)
+            ends = [word.end for word in dated if word.end is not None and word.end <= until]
+            if ends:
+                cut, count = self._best_cut(ends)
+                self._settle([*self._settled, *dated[:count]], cut)
 
-    def _best_cut(self, ends: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    def _dated(self, words: Sequence[Word]) -> list[Word]:
+        """Agreed words of the stretch, but for the last one, as far as their times are known."""
+        stretch = slice(len(self._settled), len(self._agreement.said) - 1)
+        pairs = zip(words[stretch], self._timed[stretch], strict=False)
+        same = takewhile(lambda pair: pair[0].key == pair[1].key, pairs)
+        return [replace(timed, text=word.text) for word, timed in same]
+
+    def _best_cut(self, ends: Sequence[int]) -> tuple[int, int]:
         """Of the last few the one with the deepest pause: where that is, and how many words come before."""
-        latest, _ = ends[-1]
-        choices = [(*self._pause(end), count) for end, count in ends if end >= latest - _CHOICE]
+        near = ends[-1] - _CHOICE
+        choices = ((*self._pause(end), count) for count, end in enumerate(ends, 1) if end >= near)
         _, cut, count = min(choices)
         return cut, count
 

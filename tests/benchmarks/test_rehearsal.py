@@ -56,6 +56,21 @@ def test_one_long_turn_has_all_the_words_of_its_parts(model: FasterWhisper) -> N
     assert rehearsal.text == "".join(delta.text for delta in rehearsal.deltas)
 
 
+def test_text_keeps_coming_while_somebody_says_the_same_again_and_again(model: FasterWhisper) -> None:
+    by_hand = SessionConfig(Transcription("bundled"), PCM16_16K, chosen_detection=None)
+    rehearsal, quiet_for = Rehearsal(model, by_hand, load_silero()()), [0]
+    audio = np.concatenate([clip("window").samples, BREATH] * 6)
+
+    for at in range(0, len(audio), samples(100)):
+        before = len(rehearsal.deltas)
+        rehearsal.play(audio[at : at + samples(100)])
+        quiet_for.append(0 if len(rehearsal.deltas) > before else quiet_for[-1] + 1)
+    rehearsal.end()
+
+    assert max(quiet_for) <= 20, "tenths of a second"
+    assert word_error_rate(" ".join([clip("window").text] * 6), rehearsal.text) <= 0.1
+
+
 def test_what_was_given_to_the_engine_is_the_speech(model: FasterWhisper) -> None:
     audio = np.concatenate([PAUSE, clip("bridge").samples, PAUSE, PAUSE])
 

@@ -360,6 +360,16 @@ def test_a_text_in_a_loop_is_the_last_choice(model: FasterWhisper) -> None:
     assert said(heard(model, job(quiet(3_000)))) == "Perhaps the key."
 
 
+def test_who_repeats_himself_is_believed(model: FasterWhisper) -> None:
+    said_before = "the door is open and the window is closed"
+    dreaming = Dreaming(model, (f" {said_before}", -0.1, 0.0))
+
+    text = heard(model, job(quiet(4_000), spoken_before=said_before))
+
+    assert (said(text), text.doubt) == (said_before, None)
+    assert [said_before] == [told.strip() for told in dreaming.told]
+
+
 def test_an_echo_of_the_prompt_is_decoded_again_without_it(model: FasterWhisper) -> None:
     dreaming = Dreaming(model, ECHO, SURE)
     request = asked_for(prompt=PROMPT, keywords=("door",), word_times=True)

@@ -138,9 +138,20 @@ def test_the_tenth_minute_costs_what_the_first_does_and_its_times_are_as_exact()
         stretches.append(work.stop - work.start)
         kept.append(turn.fed - turn._mel.start)
 
-    assert talk.words == final(turn, listener).words
+    heard = final(turn, listener).words
+    assert talk.texts == [word.text for word in heard]
+    assert max(map(apart, talk.words, heard)) <= samples(80)
     assert sum(stretches[-60:]) <= 1.1 * sum(stretches[:60])
     assert max(kept[60:]) <= 1.1 * max(kept[:60])
+
+
+def apart(one: Word, other: Word) -> int:
+    """Where there is hardly a pause, the cut between two words may fall into the second."""
+    assert one.start is not None
+    assert one.end is not None
+    assert other.start is not None
+    assert other.end is not None
+    return max(abs(one.start - other.start), abs(one.end - other.end))
 
 
 # Long audio at once
@@ -209,18 +220,20 @@ def test_nothing_is_given_to_a_verdict_while_nothing_is_settled() -> None:
     assert turn.verdict(turn.fed).job.given == ()
 
 
-def test_after_settled_words_a_verdict_is_given_the_next_two() -> None:
+def test_after_settled_words_a_verdict_is_given_two_of_the_next_at_most() -> None:
     talk, turn = STEADY, hearing()
     listener = Listener(talk)
     for chunk in chunks(talk.audio):
         turn.feed(chunk)
         work = turn.guess()
-        hypothesis = turn.learn(work, listener.hear(work))
-    assert hypothesis is not None
+        turn.learn(work, listener.hear(work))
 
     told = turn.verdict(turn.fed).job
 
-    assert [word.text for word in told.given] == talk.texts[hypothesis.settled :][:2]
+    after = told.spoken_before.rpartition(" ")[2]
+    following = talk.texts[talk.texts.index(f" {after}") + 1 :]
+    assert 1 <= len(told.given) <= 2
+    assert following[: len(told.given)] == [word.text for word in told.given]
 
 
 def test_what_was_said_before_the_turn_is_the_context_while_nothing_is_settled() -> None:
@@ -313,14 +326,14 @@ def test_words_without_times_are_not_settled() -> None:
 
 
 def test_the_cut_lies_in_the_deepest_pause_of_the_last_words() -> None:
-    said = talk([(400, 20), (400, 20), (400, 300), (400, 20), (400, 20), *[(400, 20)] * 3])
+    said = talk([*[(150, 20)] * 9, (150, 120), *[(150, 20)] * 9])
     turn, listener = hearing(), Listener(said)
-    for chunk in chunks(said.audio):
+    for chunk in chunks(said.audio[: samples(3_000)]):
         turn.feed(chunk)
         work = turn.guess()
         turn.learn(work, listener.hear(work))
 
-    after_pause, before_pause = said.words[3].start, said.words[2].end
+    after_pause, before_pause = said.words[10].start, said.words[9].end
     assert before_pause is not None
     assert after_pause is not None
     assert before_pause <= turn.guess().start <= after_pause
