@@ -18,6 +18,7 @@ from typing import Final, get_args
 
 import numpy as np
 
+from benchmarks.common import EVERY, table_of
 from benchmarks.naive import NaiveWhisper
 from benchmarks.random_whisper import Size, make
 from benchmarks.rehearsal import PCM16_16K, Rehearsal
@@ -37,9 +38,9 @@ _CONFIG: Final = SessionConfig(
 )
 
 
-def core_seconds(model: Model, turn: Samples, pause_seconds: float) -> float:
+def core_seconds(model: Model, turn: Samples, pause_seconds: float, every: int) -> float:
     """For each second of a stream that says the turn again and again."""
-    rehearsal = Rehearsal(model, _CONFIG, load_silero()())
+    rehearsal = Rehearsal(model, _CONFIG, load_silero()(), every)
     audio = np.concatenate([turn, np.zeros(round(pause_seconds * RATE), np.float32)])
     began = process_time()
     rehearsal.play(audio)
@@ -55,7 +56,7 @@ def spoken(turn_seconds: float) -> Samples:
     return speech[: samples(1000 * turn_seconds)]
 
 
-def measured(folder: Path, sizes: Sequence[Size], lengths: Sequence[float], runs: int) -> list[str]:
+def measured(folder: Path, sizes: Sequence[Size], lengths: Sequence[float], runs: int) -> str:
     models: dict[tuple[Size, str], Model] = {}
     for size, (name, policy) in product(sizes, _POLICIES.items()):
         models[size, name] = policy(FasterWhisperSettings(str(folder / size), device="cpu", cpu_threads=1))
@@ -65,13 +66,14 @@ def measured(folder: Path, sizes: Sequence[Size], lengths: Sequence[float], runs
     took: dict[tuple[Size, float, str], list[float]] = {}
     for size, length, name in cases:
         took.setdefault((size, length, name), []).append(
-            core_seconds(models[size, name], spoken(length), 2.0)
+            core_seconds(models[size, name], spoken(length), 2.0, samples(1000 * EVERY[size]))
         )
-    lines = ["| model | turns | naive | ours | ratio |", "|---|---|---|---|---|"]
+    rows = []
     for size, length in product(sizes, lengths):
         naive, ours = (median(took[size, length, name]) for name in _POLICIES)
-        lines.append(f"| {size} | {length:g} s | {naive:.3f} | {ours:.3f} | 1 / {naive / ours:.1f} |")
-    return lines
+        costs = f"{naive:.3f}", f"{ours:.3f}", f"1 / {naive / ours:.1f}"
+        rows.append((size, f"{length:g} s", f"{EVERY[size]:g} s", *costs))
+    return table_of(("model", "turns", "a guess every", "naive", "ours", "ratio"), rows)
 
 
 def main() -> None:
@@ -86,7 +88,7 @@ def main() -> None:
     with TemporaryDirectory() as name:
         for size in asked.sizes:
             make(size, Path(name) / size)
-        print("\n".join(measured(Path(name), asked.sizes, asked.turn_seconds, asked.runs)))
+        print(measured(Path(name), asked.sizes, asked.turn_seconds, asked.runs))
 
 
 if __name__ == "__main__":

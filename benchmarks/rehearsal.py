@@ -31,7 +31,7 @@ from realtime_asr.transcript.hypothesis import Hypothesis
 
 PCM16_16K: Final = AudioFormat(Encoding.PCM16, RATE)
 _STEP: Final = samples(100)
-_EVERY: Final = samples(500)
+USUAL_CADENCE: Final = samples(500)
 
 
 @dataclass(slots=True)
@@ -46,12 +46,16 @@ class _Line:
 class Rehearsal:
     """`config` should say PCM16_16K, so that positions are those of what is played."""
 
-    def __init__(self, model: Model, config: SessionConfig, scorer: SpeechScorer) -> None:
+    def __init__(
+        self, model: Model, config: SessionConfig, scorer: SpeechScorer, every: int = USUAL_CADENCE
+    ) -> None:
+        """`every` is the audio between two guesses."""
         self.completed: list[TranscriptCompleted] = []
         self.deltas: list[TranscriptGrew] = []
         self.given: list[tuple[int, int]] = []
         """Which audio the engine was given, in samples of the session."""
         self._model = model
+        self._every = every
         names = iter(range(1, 1_000_000))
         name = config.transcription.model if config.transcription else "any"
         limits = Limits(ModelNames(name, {name: name}), session_seconds=1e9)
@@ -87,7 +91,7 @@ class Rehearsal:
             case FeedTurn(item_id, heard):
                 line = self._turns[item_id]
                 line.hearing.feed(heard)
-                if line.hearing.fed - line.heard >= _EVERY:
+                if line.hearing.fed - line.heard >= self._every:
                     line.heard = line.hearing.fed
                     return self._told(item_id, self._heard(line, line.hearing.guess()))
             case PrepareTurn(item_id, voiced):
