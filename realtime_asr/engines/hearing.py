@@ -64,9 +64,7 @@ class Hearing:
         self._agreement = Agreement(PACES[request.delay])
         self._settled: list[Word] = []
         self._timed: Sequence[Word] = ()
-        """All words, from when their times were last asked for,"""
-        self._exact = 0
-        """and until when these are exact."""
+        """Those words of the stretch whose details are known, from its first one on."""
         self._start = 0
         self._language = request.language
 
@@ -109,7 +107,7 @@ class Hearing:
             return replace(hypothesis, settled=len(self._settled))
         self._agreement.add(hypothesis)
         if not done.job.thorough:
-            self._shorten(hypothesis, done)
+            self._shorten(hypothesis, done.stop)
         return hypothesis
 
     def _pass(self, stop: int, voiced: int | None = None) -> Pass:
@@ -150,26 +148,28 @@ class Hearing:
         return self._request.word_times if thorough else bool(self._agreed) and self.stretch > _LONG
 
     def _whole(self, done: Pass, text: Text) -> Hypothesis:
-        words = [*self._settled, *(_later(word, done.start) for word in text.words)]
-        return Hypothesis(tuple(words), language=text.language, heard=done.stop, settled=len(self._settled))
-
-    def _shorten(self, hypothesis: Hypothesis, done: Pass) -> None:
-        """Settle what was agreed on a while ago, as far as it is known when that was said."""
+        stretch = self._detailed([_later(word, done.start) for word in text.words])
         if done.job.detailed:
-            self._timed, self._exact = hypothesis.words, done.stop - _EDGE
-        if self._agreement.continues(hypothesis.words):
-            dated, until = self._dated(hypothesis.words), min(self._exact, done.stop - _FRESH)
-            ends = [word.end for word in dated if word.end is not None and word.end <= until]
-            if ends:
-                cut, count = self._best_cut(ends)
-                self._settle([*self._settled, *dated[:count]], cut)
+            exact = done.stop - _EDGE
+            self._timed = [word for word in stretch if word.end is None or word.end <= exact]
+        words = (*self._settled, *stretch)
+        return Hypothesis(words, language=text.language, heard=done.stop, settled=len(self._settled))
 
-    def _dated(self, words: Sequence[Word]) -> list[Word]:
-        """Agreed words of the stretch, but for the last one, as far as their times are known."""
-        stretch = slice(len(self._settled), len(self._agreement.said) - 1)
-        pairs = zip(words[stretch], self._timed[stretch], strict=False)
-        same = takewhile(lambda pair: pair[0].key == pair[1].key, pairs)
-        return [replace(timed, text=word.text) for word, timed in same]
+    def _detailed(self, words: Sequence[Word]) -> Sequence[Word]:
+        """What was found out first stays: later a word may begin its stretch, and be hardly heard."""
+        same = takewhile(lambda pair: pair[0].key == pair[1].key, zip(words, self._timed, strict=False))
+        known = [replace(timed, text=word.text) for word, timed in same]
+        until = known[-1].end if known else None
+        return [*known, *(_not_before(until or self._start, word) for word in words[len(known) :])]
+
+    def _shorten(self, hypothesis: Hypothesis, heard: int) -> None:
+        """Settle what was agreed on a while ago, as far as it is known when that was said."""
+        known = len(self._settled)
+        agreed = hypothesis.words[known : len(self._agreement.said) - 1]
+        ends = [word.end for word in agreed if word.end is not None and word.end <= heard - _FRESH]
+        if ends and self._agreement.continues(hypothesis.words):
+            cut, count = self._best_cut(ends)
+            self._settle(hypothesis.words[: known + count], cut)
 
     def _best_cut(self, ends: Sequence[int]) -> tuple[int, int]:
         """Of the last few the one with the deepest pause: where that is, and how many words come before."""
@@ -186,6 +186,7 @@ class Hearing:
         return float(loudness[quietest]), first + quietest * HOP
 
     def _settle(self, words: Sequence[Word], cut: int) -> None:
+        self._timed = self._timed[len(words) - len(self._settled) :]
         self._settled = list(words)
         self._start = cut - cut % HOP
         self._mel.forget_before(self._start)
@@ -195,3 +196,10 @@ def _later(word: Word, by: int) -> Word:
     if word.start is None or word.end is None:
         return word
     return replace(word, start=word.start + by, end=word.end + by)
+
+
+def _not_before(earliest: int, word: Word) -> Word:
+    """Passes may disagree about times, but words come one after the other."""
+    if word.start is None or word.end is None:
+        return word
+    return replace(word, start=max(word.start, earliest), end=max(word.end, earliest))

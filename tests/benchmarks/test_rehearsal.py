@@ -1,5 +1,6 @@
 """A session played through at once, with the real model: no chance, no clock."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -69,6 +70,18 @@ def test_text_keeps_coming_while_somebody_says_the_same_again_and_again(model: F
 
     assert max(quiet_for) <= 20, "tenths of a second"
     assert word_error_rate(" ".join([clip("window").text] * 6), rehearsal.text) <= 0.1
+
+
+def test_words_come_one_after_the_other_and_the_model_believes_in_them(model: FasterWhisper) -> None:
+    by_hand = replace(DETECTED, chosen_detection=None, include=("logprobs", "word_times"))
+    audio = np.concatenate([part for name in NAMES * 2 for part in (clip(name).samples, BREATH)])
+
+    [completed] = played(model, by_hand, audio).completed
+    words = completed.words or ()
+
+    assert words
+    assert all((one.end or 0) <= (other.start or 0) for one, other in pairwise(words))
+    assert sum((word.logprob or -9) < -3 for word in words) <= 0.05 * len(words)
 
 
 def test_what_was_given_to_the_engine_is_the_speech(model: FasterWhisper) -> None:

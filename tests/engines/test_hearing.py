@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from realtime_asr.audio.timeline import Samples, samples, seconds
 from realtime_asr.engines.engine import Text
-from realtime_asr.engines.hearing import TAIL, Hearing
+from realtime_asr.engines.hearing import TAIL, Hearing, Pass
 from realtime_asr.engines.mel import HOP
+from realtime_asr.transcript.credibility import Reason
 from realtime_asr.transcript.hypothesis import Hypothesis, Word
 from realtime_asr.transcript.request import TurnRequest
 from tests.engines.talking import Dreamer, Listener, Talk, minutes_of_talk, talk, talks
@@ -313,6 +314,26 @@ def test_turns_that_are_told_the_same_have_the_same_preface() -> None:
     assert plain != hearing(replace(REQUEST, prompt="My name is Anna.")).preface
     assert plain != hearing(replace(REQUEST, keywords=("Anna",))).preface
     assert plain != hearing(replace(REQUEST, spoken_before="As I said,")).preface
+
+
+def test_what_was_found_out_about_a_word_first_is_what_is_told() -> None:
+    turn, listener = hearing(replace(REQUEST, logprobs=True)), Doubter(STEADY)
+
+    for chunk in chunks(STEADY.audio):
+        turn.feed(chunk)
+        work = turn.guess()
+        turn.learn(work, listener.hear(work))
+
+    assert {-0.1} == {word.logprob for word in final(turn, listener).words[1:]}
+
+
+class Doubter(Listener):
+    """Does not believe the word that its stretch begins with."""
+
+    def hear(self, work: Pass, doubt: Reason | None = None) -> Text:
+        text = super().hear(work, doubt)
+        words = [replace(word, logprob=-0.1 if n else -9.0) for n, word in enumerate(text.words)]
+        return replace(text, words=tuple(words))
 
 
 def test_words_without_times_are_not_settled() -> None:
