@@ -6,7 +6,7 @@ is heard. So what is measured is what text comes out, not how fast.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from realtime_asr.audio.detection import SpeechScorer
 from realtime_asr.audio.formats import AudioFormat, Encoding, encode_pcm16
@@ -25,6 +25,7 @@ from realtime_asr.session.commands import (
 from realtime_asr.session.config import Limits, ModelNames, SessionConfig
 from realtime_asr.session.effects import AbandonTurn, FeedTurn, FinishTurn, OpenTurn, PrepareTurn
 from realtime_asr.session.events import TranscriptCompleted, TranscriptGrew
+from realtime_asr.session.listening import Listener
 from realtime_asr.session.session import Output, Session
 from realtime_asr.session.turn import Turn
 from realtime_asr.transcript.hypothesis import Hypothesis
@@ -59,8 +60,7 @@ class Rehearsal:
         names = iter(range(1, 1_000_000))
         name = config.transcription.model if config.transcription else "any"
         limits = Limits(ModelNames(name, {name: name}), session_seconds=1e9)
-        self._session = _Watched(config, limits, scorer, lambda: f"item_{next(names)}")
-        self._session.given = self.given
+        self._session = _Watched(self.given, config, limits, scorer, lambda: f"item_{next(names)}")
         self._turns: dict[str, _Line] = {}
         self._do(Begin())
 
@@ -125,10 +125,18 @@ class Rehearsal:
 
 
 class _Watched(Session):
-    given: list[tuple[int, int]]
+    def __init__(self, given: list[tuple[int, int]], *args: Any) -> None:
+        super().__init__(*args)
+        self._listener = _WatchedListener(given, *args)
+
+
+class _WatchedListener(Listener):
+    def __init__(self, given: list[tuple[int, int]], *args: Any) -> None:
+        super().__init__(*args)
+        self._given = given
 
     def _feed(self, turn: Turn) -> None:
         before = turn.excerpt.end if turn.excerpt else 0
         super()._feed(turn)
         if turn.excerpt and turn.excerpt.end > before:
-            self.given.append((before, turn.excerpt.end))
+            self._given.append((before, turn.excerpt.end))

@@ -8,7 +8,8 @@ from typing import Final, Literal, TypeVar
 from realtime_asr.audio.detection import Eagerness, SemanticVad, ServerVad, TurnDetection
 from realtime_asr.audio.formats import PCM16_24K, AudioFormat
 from realtime_asr.session.problem import Problem
-from realtime_asr.transcript.agreement import Delay
+from realtime_asr.transcript.agreement import USUAL, Delay
+from realtime_asr.transcript.request import TurnRequest
 
 
 class Unset(Enum):
@@ -69,6 +70,24 @@ class SessionConfig:
             return self.chosen_detection
         model = self.transcription.model if self.transcription else ""
         return None if model in CLIENT_COMMITS else ServerVad()
+
+    def request(self, *, spoken_before: str | None, language_before: str | None) -> TurnRequest | None:
+        """What a turn that opens now asks of its engine; None where no text is wanted."""
+        asked = self.transcription
+        if asked is None:
+            return None
+        return TurnRequest(
+            asked.model,
+            asked.language,
+            asked.languages,
+            asked.prompt,
+            asked.keywords,
+            asked.delay or USUAL,
+            logprobs="logprobs" in (self.include or ()),
+            word_times="word_times" in (self.include or ()),
+            spoken_before=spoken_before,
+            language_before=language_before,
+        )
 
 
 # Clients of these models leave turn detection out and commit by themselves.

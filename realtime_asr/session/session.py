@@ -3,34 +3,22 @@
 Time. The session lives on its audio's clock: positions count samples since the first one, however they
 arrived. `now` matters only for the end of the session's life.
 
-Turns. Audio before the floor is accounted for: it belongs to an item, or was dropped for a named reason. At
-most one turn is open, and it starts at the floor. The first voiced window opens it; silence (server
-detection), the client's commit or its own length ends it. What an engine hears of it is an excerpt: from
-where the voice begins to where it ended, without the long silences between. Silence costs nothing. At a pause
-the engine is told that the turn may be over, so that its final can be ready when it is.
+Turns. The listener finds them in the audio. An open turn is the listener's; once committed it is the
+session's, until its text was told.
 
 Text. Every committed turn that asked for text ends in exactly one completed or failed. What is said of a
 turn waits until all turns before it have ended, so that clients which join text regardless of its item stay
 right.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import assert_never
 
-from realtime_asr.audio.buffer import AudioBuffer
-from realtime_asr.audio.detection import (
-    ServerVad,
-    SpeechBegan,
-    SpeechEnded,
-    SpeechScorer,
-    SpeechWentOn,
-    boundary,
-)
+from realtime_asr.audio.detection import SpeechScorer
 from realtime_asr.audio.intake import Intake
 from realtime_asr.audio.noise import Denoiser
-from realtime_asr.audio.timeline import RATE, WINDOW, Samples, milliseconds, samples
+from realtime_asr.audio.timeline import RATE, Samples, milliseconds
 from realtime_asr.session.commands import (
     AppendAudio,
     Begin,
@@ -49,23 +37,12 @@ from realtime_asr.session.commands import (
     TranscriptionBroke,
 )
 from realtime_asr.session.config import Limits, NoiseReduction, SessionConfig, accept
-from realtime_asr.session.conversation import LONGEST_RECORDING, Conversation
-from realtime_asr.session.effects import (
-    AbandonTurn,
-    Close,
-    Effect,
-    FeedTurn,
-    FinishTurn,
-    OpenTurn,
-    PrepareTurn,
-)
+from realtime_asr.session.conversation import Conversation
+from realtime_asr.session.effects import AbandonTurn, Close, Effect, FinishTurn
 from realtime_asr.session.events import (
     AudioCleared,
     AudioCommitted,
-    AudioDropped,
-    DropReason,
     Event,
-    IdleTimedOut,
     ItemAdded,
     ItemDeleted,
     ItemRetrieved,
@@ -74,29 +51,13 @@ from realtime_asr.session.events import (
     SessionCreated,
     SessionExpiring,
     SessionUpdated,
-    SpeechStarted,
-    SpeechStopped,
 )
-from realtime_asr.session.excerpt import Excerpt
+from realtime_asr.session.listening import Heard, Listener, TurnEnded
 from realtime_asr.session.problem import Problem
 from realtime_asr.session.turn import Turn
-from realtime_asr.transcript.agreement import USUAL
 from realtime_asr.transcript.hypothesis import Hypothesis
-from realtime_asr.transcript.request import TurnRequest
 
 Output = Event | Effect
-
-# In manual mode the client decides what is speech; the scorer only spares the engine what surely is none.
-_MANUAL = ServerVad(threshold=0.2, prefix_padding_ms=500)
-_LEAD = samples(1_000)
-"""Audio before the voice that is kept, and that an engine hears at the most."""
-_PAUSE = 5 * WINDOW
-"""Silence after which a turn may be over: 160 ms. The engine hears as much of it, and no more for now."""
-_LONG_PAUSE = samples(1_000)
-_BREATH = samples(500)
-"""What an engine hears before the voice that follows a long pause."""
-_SPLIT_SEARCH = samples(5_000)
-_SPLIT_PAUSE = 3 * WINDOW
 
 
 class Session:
@@ -116,20 +77,11 @@ class Session:
     ) -> None:
         self._config = config
         self._limits = limits
-        self._scorer = scorer
-        self._new_item_id = new_item_id
         self._new_denoiser = new_denoiser
         self._intake = Intake(config.format, self._denoiser())
-        self._language: str | None = None
-        """Of the newest text."""
-        self._split = (0, "")
-        """Where a turn was split last, and what it had said by then; nothing once that was passed on."""
-        self._buffer = AudioBuffer()
-        self._floor = 0
-        self._scored = 0
-        self._loudness: deque[tuple[int, float]] = deque(maxlen=_SPLIT_SEARCH // WINDOW)
-        self._open: Turn | None = None
-        self._turns: dict[str, Turn] = {}
+        self._listener = Listener(config, limits, scorer, new_item_id)
+        self._committed: dict[str, Turn] = {}
+        """Those that owe text, or wait for turns before to end."""
         self._conversation = Conversation(kept_items=limits.kept_items, kept_audio=limits.kept_audio)
         self._warn_at: float | None = None
         self._expires_at: float | None = None
@@ -170,7 +122,7 @@ class Session:
             case Refuse():
                 self._emit(Rejected(command.problem))
             case HypothesisArrived():
-                self._listen(command.item_id, command.hypothesis)
+                self._learn(command.item_id, command.hypothesis)
             case TranscriptionBroke():
                 self._break(command.item_id, command.problem)
             case Begin():
@@ -214,27 +166,26 @@ class Session:
         self._hear_the_rest()
         self._farewell = farewell
         self._warn_at, self._expires_at = None, now + self._limits.drain_seconds
-        if self._open is not None:
-            self._commit(self._open, self._buffer.end)
-        self._drop_to(self._buffer.end, "closing")
+        self._follow(self._listener.finish())
 
     def _give_up(self, message: str) -> None:
-        for turn in self._turns.values():
+        for turn in self._committed.values():
             if not turn.ended:
                 self._emit(AbandonTurn(turn.item_id))
                 turn.fail(Problem(None, message, kind="server_error"))
 
     def _leave_when_done(self) -> None:
-        if self._farewell is not None and not self._turns:
+        if self._farewell is not None and not self._committed:
             self._out.extend(self._farewell)
             self._over = True
 
     def _hang_up(self) -> None:
-        for turn in self._turns.values():
-            self._abandon(turn)
-        self._turns.clear()
-        self._open = self._farewell = None
-        self._drop_to(self._buffer.end, "hung_up")
+        for turn in self._committed.values():
+            if turn.listened_to:
+                self._emit(AbandonTurn(turn.item_id))
+        self._committed.clear()
+        self._follow(self._listener.let_go("hung_up"))
+        self._farewell = None
         self._over = True
 
     # Configuration and conversation
@@ -248,7 +199,7 @@ class Session:
         reformatted = accepted.format != self._config.format
         if refined or reformatted:
             self._hear_the_rest()
-        self._config = accepted
+        self._config = self._listener.config = accepted
         if refined:
             self._intake.denoiser = self._denoiser()
         if reformatted:
@@ -271,280 +222,84 @@ class Session:
         else:
             self._reject(_not_found(command.item_id), command.ref)
 
-    # Audio
+    # Audio and turns
 
     def _hear(self, heard: Samples) -> None:
-        self._buffer.append(heard)
-        if self._farewell is not None:
-            self._drop_to(self._buffer.end, "closing")
-            self._buffer.forget_before(self._buffer.end)
-            return
-        while self._scored + WINDOW <= self._buffer.end:
-            self._hear_window(self._buffer.slice(self._scored, self._scored + WINDOW))
-            if self._open is None:
-                self._forget_silence()
-        if self._open is not None:
-            self._feed(self._open)
-            # For retrieval, and for the turn that follows a split.
-            self._buffer.forget_before(max(self._open.start, self._buffer.end - self._limits.kept_audio))
+        if self._farewell is None:
+            self._follow(self._listener.hear(heard))
+        else:
+            self._follow(self._listener.ignore(heard))
 
     def _hear_the_rest(self) -> None:
         """What the resampler still holds belongs to the audio before this moment."""
         self._hear(self._intake.flush())
 
-    def _hear_window(self, window: Samples) -> None:
-        self._scored += WINDOW
-        probability = self._scorer.score(window)
-        if (vad := self._vad()) is None:
-            self._hear_manually(probability)
-        else:
-            self._detect(probability, vad)
-        if self._open is not None:
-            self._loudness.append((self._scored, float(window @ window)))
-            self._split_when_too_long(self._open)
-
-    def _vad(self) -> ServerVad | None:
-        """How long to wait for more, considering what was said."""
-        if (detection := self._config.detection) is None:
-            return None
-        return detection.as_silence(finished=self._open is not None and self._open.sounds_finished)
-
-    def _hear_manually(self, probability: float) -> None:
-        """The client will say when the turn ends; find out what of it is worth hearing."""
-        turn = self._open
-        match boundary(probability, self._scored, _MANUAL, turn.voiced_until if turn else None):
-            case SpeechBegan(at):
-                voice_from = max(at - _MANUAL.padding, self._floor, self._buffer.start)
-                self._open_turn(self._floor, voice_from, announced=False)
-            case SpeechWentOn(until) if turn is not None:
-                self._go_on(turn, until)
-            case _:
-                self._look_for_a_pause()
-
-    def _detect(self, probability: float, vad: ServerVad) -> None:
-        turn = self._open
-        match boundary(probability, self._scored, vad, turn.voiced_until if turn else None):
-            case SpeechBegan(at):
-                start = max(at - vad.padding, self._floor, self._buffer.start)
-                self._drop_to(start, "silence")
-                # The client may want more of the silence before; the engine has no use for it.
-                self._open_turn(start, max(start, at - _LEAD), announced=True)
-            case SpeechWentOn(until) if turn is not None:
-                self._go_on(turn, until)
-            case SpeechEnded(at) if turn is not None:
-                self._stop(turn, at)
-            case _:
-                self._look_at_idleness(vad)
-                self._look_for_a_pause()
-
-    def _go_on(self, turn: Turn, until: int) -> None:
-        """The voice is there, or there again."""
-        began = until - WINDOW
-        if turn.excerpt is not None and began - turn.voiced_until > _LONG_PAUSE:
-            self._feed(turn)
-            turn.excerpt.skip_to(max(began - _BREATH, self._buffer.start))
-        turn.voiced_until = until
-
-    def _look_for_a_pause(self) -> None:
-        turn = self._open
-        if turn is not None and turn.excerpt is not None and self._scored - turn.voiced_until == _PAUSE:
-            self._feed(turn)
-            if turn.listened_to and turn.broken is None:
-                self._emit(PrepareTurn(turn.item_id, turn.excerpt.inside(turn.voiced_until)))
-
-    def _look_at_idleness(self, vad: ServerVad) -> None:
-        if self._open is None and vad.idle_timeout is not None:
-            start, stop = self._floor, self._scored
-            if stop - start >= vad.idle_timeout:
-                turn = self._new_turn(start, announced=False)
-                self._emit(IdleTimedOut(turn.item_id, start, stop))
-                self._commit(turn, stop)
-
     def _commit_audio(self, ref: str | None) -> None:
         self._hear_the_rest()
-        end = self._buffer.end
-        if end - self._floor < self._limits.shortest_commit:
-            self._reject(_too_small(self._limits.shortest_commit, end - self._floor), ref)
-            return
-        self._commit(self._open or self._new_turn(self._floor, announced=False), end)
+        needed, there = self._limits.shortest_commit, self._listener.unaccounted
+        if there < needed:
+            self._reject(_too_small(needed, there), ref)
+        else:
+            self._follow(self._listener.commit())
 
     def _clear(self) -> None:
         self._hear_the_rest()
         # Half a sample is cleared too: it would shift every byte that follows.
         self._intake = Intake(self._config.format, self._intake.denoiser)
-        if self._open is not None:
-            self._abandon(self._open)
-            del self._turns[self._open.item_id]
-            self._open = None
-        self._drop_to(self._buffer.end, "cleared")
+        self._follow(self._listener.let_go("cleared"))
         self._emit(AudioCleared())
 
-    def _drop_to(self, position: int, reason: DropReason) -> None:
-        if position > self._floor:
-            self._emit(AudioDropped(self._floor, position, reason))
-            self._floor = position
+    def _follow(self, heard: Iterable[Heard]) -> None:
+        """Events and effects pass on; a turn that ended becomes an item."""
+        for news in heard:
+            if isinstance(news, TurnEnded):
+                self._commit(news.turn, news.recording)
+            else:
+                self._emit(news)
 
-    def _forget_silence(self) -> None:
-        """Keep what a turn may still reach back for.
-
-        Called after every window, so that what is kept does not depend on how the audio was cut.
-        """
-        self._loudness.clear()
-        # Without detection the client may commit silence, and retrieve it.
-        reach = LONGEST_RECORDING
-        if (detection := self._config.detection) is not None:
-            reach = max(detection.as_silence(finished=True).padding, _LEAD) + WINDOW
-        reach = min(reach, self._limits.kept_audio)
-        self._buffer.forget_before(min(max(self._scored - reach, self._floor), self._scored))
-
-    # Turns
-
-    def _new_turn(self, start: int, *, announced: bool, voice_from: int | None = None) -> Turn:
-        request = self._request(self._spoken_before(voice_from))
-        asked = self._config.transcription
-        live = asked is None or asked.deltas != "after_commit"
-        turn = Turn(self._new_item_id(), start, request, announced, live, voiced_until=start)
-        self._open = self._turns[turn.item_id] = turn
-        return turn
-
-    def _open_turn(self, start: int, voice_from: int, *, announced: bool) -> Turn:
-        turn = self._new_turn(start, announced=announced, voice_from=voice_from)
-        turn.voiced_until = self._scored
-        turn.excerpt = Excerpt(voice_from)
-        if announced:
-            self._emit(SpeechStarted(turn.item_id, start))
-        if turn.request is not None:
-            self._emit(OpenTurn(turn.item_id, turn.request))
-        return turn
-
-    def _spoken_before(self, voice_from: int | None) -> str | None:
-        split_at, said = self._split
-        if voice_from is None or voice_from - split_at > _LONG_PAUSE:
-            return None
-        self._split = (0, "")
-        return said or None
-
-    def _request(self, spoken_before: str | None) -> TurnRequest | None:
-        asked = self._config.transcription
-        if asked is None:
-            return None
-        return TurnRequest(
-            asked.model,
-            asked.language,
-            asked.languages,
-            asked.prompt,
-            asked.keywords,
-            asked.delay or USUAL,
-            logprobs="logprobs" in (self._config.include or ()),
-            word_times="word_times" in (self._config.include or ()),
-            spoken_before=spoken_before,
-            language_before=self._language,
-        )
-
-    def _feed(self, turn: Turn) -> None:
-        """All that was heard up to shortly after the voice."""
-        excerpt = turn.excerpt
-        if excerpt is None or not turn.listened_to or turn.broken is not None:
-            return
-        end = self._buffer.end if turn.stop is None else turn.stop
-        until = min(end, turn.voiced_until + _PAUSE)
-        if until > excerpt.end:
-            if excerpt.end < self._buffer.start:
-                excerpt.skip_to(self._buffer.start)
-            self._emit(FeedTurn(turn.item_id, self._buffer.slice(excerpt.end, until)))
-            excerpt.extend(until)
-
-    def _stop(self, turn: Turn, at: int) -> None:
-        if turn.announced:
-            self._emit(SpeechStopped(turn.item_id, at))
-        self._commit(turn, at)
-
-    def _commit(self, turn: Turn, stop: int) -> None:
-        if turn.voiced_until == self._scored:
-            # Audio too short to be scored goes with what came before it.
-            turn.voiced_until = stop
-        turn.stop = self._floor = stop
-        self._feed(turn)
-        self._open = None
-        whole = turn.start >= self._buffer.start
-        previous = self._conversation.add(
-            turn.item_id, self._buffer.slice(turn.start, stop) if whole else None
-        )
+    def _commit(self, turn: Turn, recording: Samples | None) -> None:
+        previous = self._conversation.add(turn.item_id, recording)
         self._emit(AudioCommitted(turn.item_id, previous))
         self._emit(ItemAdded(turn.item_id, previous))
-        if turn.request is None:
-            del self._turns[turn.item_id]
-        elif turn.broken is not None:
+        if turn.request is not None:
+            self._committed[turn.item_id] = turn
+            self._finish(turn)
+        # At once, not at the end of the step: more turns may follow in the same audio.
+        self._tell()
+
+    def _finish(self, turn: Turn) -> None:
+        if turn.broken is not None:
             turn.fail(turn.broken)
         elif turn.excerpt is None:
             self._complete(turn, Hypothesis((), final=True))
         else:
-            self._emit(FinishTurn(turn.item_id, turn.excerpt.inside(turn.voiced_until)))
-        # At once, not at the end of the step: more turns may follow in the same audio.
-        self._tell()
-
-    def _abandon(self, turn: Turn) -> None:
-        if turn.listened_to:
-            self._emit(AbandonTurn(turn.item_id))
-
-    def _split_when_too_long(self, turn: Turn) -> None:
-        assert turn.excerpt is not None, "silence opens no turn"
-        limit = self._limits.longest_turn if turn.announced else self._limits.longest_manual_turn
-        # Silence before the voice makes no turn too long for an engine.
-        left = limit - (self._scored - turn.excerpt.start)
-        if left <= min(_SPLIT_SEARCH, limit // 2) and self._scored - turn.voiced_until >= _SPLIT_PAUSE:
-            self._split_in_pause(turn)
-        elif left <= 0:
-            self._split_in_speech(turn, self._quietest(turn, turn.excerpt.start + limit // 2))
-
-    def _split_in_pause(self, turn: Turn) -> None:
-        """Whatever follows is a turn of its own."""
-        self._split = self._scored, turn.said
-        self._stop(turn, self._scored)
-
-    def _split_in_speech(self, turn: Turn, cut: int) -> None:
-        voiced_until = turn.voiced_until
-        # The engine listens a little further than told, and there the next turn speaks.
-        turn.voiced_until = min(voiced_until, cut - _PAUSE)
-        self._split = cut, turn.said
-        self._stop(turn, cut)
-        rest = self._open_turn(cut, cut, announced=turn.announced)
-        rest.voiced_until = max(voiced_until, cut)
-
-    def _quietest(self, turn: Turn, earliest: int) -> int:
-        """Of the last seconds, but not before what was said already: the next turn would say it again."""
-        earliest = max(earliest, turn.said_before, self._buffer.start)
-        _, cut = min(
-            ((energy, at) for at, energy in self._loudness if at >= earliest), default=(0, self._scored)
-        )
-        return cut
+            self._emit(FinishTurn(turn.item_id, turn.voiced))
 
     # Text
 
-    def _listen(self, item_id: str, hypothesis: Hypothesis) -> None:
-        turn = self._turns.get(item_id)
-        if turn is None or not turn.listened_to or turn.broken is not None:
+    def _find(self, item_id: str) -> Turn | None:
+        turn = self._listener.open
+        if turn is not None and turn.item_id == item_id:
+            return turn
+        return self._committed.get(item_id)
+
+    def _learn(self, item_id: str, hypothesis: Hypothesis) -> None:
+        turn = self._find(item_id)
+        if turn is None or not turn.growing:
             return
         if hypothesis.final and turn.stop is not None:
             self._complete(turn, hypothesis)
-        else:
-            turn.guess(hypothesis)
-            self._look_for_the_end(turn)
-
-    def _look_for_the_end(self, turn: Turn) -> None:
-        """The text may tell that what was silence so far is the end."""
-        vad = self._vad()
-        if turn is not self._open or vad is None:
             return
-        if self._scored - turn.voiced_until >= max(vad.silence, WINDOW):
-            self._stop(turn, self._scored)
+        turn.guess(hypothesis)
+        if turn is self._listener.open:
+            self._follow(self._listener.look_for_the_end())
 
     def _complete(self, turn: Turn, final: Hypothesis) -> None:
-        self._language = final.language or self._language
+        self._listener.language = final.language or self._listener.language
         self._conversation.transcribed(turn.item_id, turn.complete(final))
 
     def _break(self, item_id: str, problem: Problem) -> None:
-        turn = self._turns.get(item_id)
+        turn = self._find(item_id)
         if turn is None or turn.ended:
             return
         if turn.stop is None:
@@ -554,12 +309,17 @@ class Session:
 
     def _tell(self) -> None:
         """Let the oldest turn speak, and the next once it has ended."""
-        for turn in list(self._turns.values()):
-            self._out.extend(turn.untold)
-            turn.untold.clear()
+        for turn in list(self._committed.values()):
+            self._pass_on(turn)
             if not turn.ended:
                 return
-            del self._turns[turn.item_id]
+            del self._committed[turn.item_id]
+        if self._listener.open is not None:
+            self._pass_on(self._listener.open)
+
+    def _pass_on(self, turn: Turn) -> None:
+        self._out.extend(turn.untold)
+        turn.untold.clear()
 
     def _emit(self, output: Output) -> None:
         self._out.append(output)

@@ -3,7 +3,11 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
+from realtime_asr.audio.buffer import AudioBuffer
+from realtime_asr.audio.timeline import WINDOW
+from realtime_asr.session.effects import FeedTurn
 from realtime_asr.session.events import Event, TranscriptCompleted, TranscriptFailed, TranscriptGrew
 from realtime_asr.session.excerpt import Excerpt
 from realtime_asr.session.problem import Problem
@@ -11,6 +15,9 @@ from realtime_asr.transcript.agreement import PACES, USUAL, Agreement
 from realtime_asr.transcript.hypothesis import Hypothesis, Word, joined
 from realtime_asr.transcript.request import TurnRequest
 from realtime_asr.transcript.sentences import is_finished
+
+PAUSE: Final = 5 * WINDOW
+"""Silence after which a turn may be over: 160 ms. The engine hears as much of it, and no more for now."""
 
 
 @dataclass(slots=True)
@@ -54,16 +61,39 @@ class Turn:
         return self.request is not None and self.excerpt is not None and not self.ended
 
     @property
+    def growing(self) -> bool:
+        """More may be said of it: its engine did not give up."""
+        return self.listened_to and self.broken is None
+
+    @property
+    def voiced(self) -> int:
+        """How much of what the engine hears lies before the last voice ends."""
+        assert self.excerpt is not None, "nothing was heard"
+        return self.excerpt.inside(self.voiced_until)
+
+    @property
     def sounds_finished(self) -> bool:
         """What was said up to the last voiced sample ends like a sentence."""
         # Asked for every window: most often the text alone tells.
-        if not self._ends_a_sentence or self.excerpt is None:
-            return False
-        return self._heard[-1] >= self.excerpt.inside(self.voiced_until)
+        return self._ends_a_sentence and self._heard[-1] >= self.voiced
 
     @property
     def said(self) -> str:
         return joined(self._agreement.said).strip()
+
+    def feed(self, buffer: AudioBuffer) -> FeedTurn | None:
+        """All up to shortly after the voice, but for what was fed before."""
+        excerpt = self.excerpt
+        if excerpt is None or not self.growing:
+            return None
+        until = min(self.voiced_until + PAUSE, buffer.end if self.stop is None else self.stop)
+        if until <= excerpt.end:
+            return None
+        if excerpt.end < buffer.start:
+            excerpt.skip_to(buffer.start)
+        fed = FeedTurn(self.item_id, buffer.slice(excerpt.end, until))
+        excerpt.extend(until)
+        return fed
 
     def guess(self, hypothesis: Hypothesis) -> None:
         assert self.excerpt is not None, "nothing was heard"

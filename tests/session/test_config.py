@@ -7,18 +7,18 @@ import pytest
 from realtime_asr.audio.detection import SemanticVad, ServerVad
 from realtime_asr.audio.formats import ULAW_8K
 from realtime_asr.session.config import (
-    ModelNames,
     NoiseReduction,
     NoiseReductionPatch,
     Patch,
     SemanticVadPatch,
     ServerVadPatch,
+    SessionConfig,
     Transcription,
     TranscriptionPatch,
     accept,
 )
 from realtime_asr.session.problem import Problem
-from tests.fakes import configured, limited
+from tests.fakes import Served, configured, limited
 
 FULL = Transcription("whisper-1", "en", ("en", "de"), "Names: Ada.", ("Ada",), "low", "after_commit")
 REDUCING = limited(noise_reduction=True)
@@ -139,11 +139,11 @@ def test_an_unknown_model_is_refused() -> None:
     refused = accept(configured(), Patch(transcription=TranscriptionPatch(model="gpt-9")), limited())
 
     message = "The model `gpt-9` does not exist or you do not have access to it."
-    assert Problem("model_not_found", message) == refused
+    assert Problem("model_not_found", message, "transcription.model") == refused
 
 
 def test_any_name_will_do_where_some_model_answers_to_all() -> None:
-    limits = limited(models=ModelNames("whisper-1", {"whisper-1": "tiny"}, otherwise="tiny"))
+    limits = limited(models=Served("whisper-1", {"whisper-1": "tiny"}, otherwise="tiny"))
 
     changed = accept(configured(), Patch(transcription=TranscriptionPatch(model="gpt-9")), limits)
 
@@ -162,6 +162,60 @@ def test_an_unsupported_language_is_refused(patch: TranscriptionPatch, setting: 
 
     message = "Language 'tlh' is not supported by this model. Supported values are: 'de', 'en'."
     assert Problem("unsupported_language", message, f"transcription.{setting}") == refused
+
+
+SEVERAL = limited(
+    models=Served(
+        "main",
+        {"main": "main", "nick": "fast", "fast": "fast", "later": "later"},
+        understood={"main": frozenset({"en"}), "fast": frozenset({"en", "de"})},
+    )
+)
+MAIN, GONE = Transcription("main"), Transcription("gone")
+
+
+@pytest.mark.parametrize(
+    ("model", "accepted"), [("main", False), ("fast", True), ("nick", True), ("later", True)]
+)
+def test_languages_are_those_of_the_model_that_answers_if_they_are_known(
+    model: str, *, accepted: bool
+) -> None:
+    patch = Patch(transcription=TranscriptionPatch(model, "de"))
+
+    outcome = accept(configured(transcription=MAIN), patch, SEVERAL)
+
+    assert accepted == isinstance(outcome, SessionConfig)
+
+
+def test_a_language_stays_only_if_the_next_model_has_it_too() -> None:
+    german = configured(transcription=Transcription("fast", "de"))
+
+    refused = accept(german, Patch(transcription=TranscriptionPatch(model="main")), SEVERAL)
+
+    assert isinstance(refused, Problem)
+    assert ("unsupported_language", "transcription.language") == (refused.code, refused.param)
+
+
+@pytest.mark.parametrize(
+    "patch", [Patch(detection=None), Patch(transcription=TranscriptionPatch(prompt="Names."))]
+)
+def test_a_model_that_is_gone_is_no_objection_to_other_settings(patch: Patch) -> None:
+    assert isinstance(accept(configured(transcription=GONE), patch, SEVERAL), SessionConfig)
+
+
+def test_where_the_model_is_gone_languages_are_the_default_models() -> None:
+    patch = Patch(transcription=TranscriptionPatch(language="de"))
+
+    refused = accept(configured(transcription=GONE), patch, SEVERAL)
+
+    assert isinstance(refused, Problem)
+    assert refused.code == "unsupported_language"
+
+
+def test_a_language_that_turned_out_to_be_unknown_is_no_objection_to_other_settings() -> None:
+    german = configured(transcription=Transcription("main", "de"))
+
+    assert isinstance(accept(german, Patch(detection=None), SEVERAL), SessionConfig)
 
 
 def test_supported_languages_are_accepted() -> None:

@@ -88,7 +88,7 @@ def test_minutes_of_silence_within_a_manual_turn_are_not_remembered_either() -> 
     call = Call(chosen_detection=None)
     call.hear(loud(10), *[quiet(50)] * 100)
 
-    turn = call.session._open
+    turn = call.session._listener.open
 
     assert turn is not None
     assert turn.excerpt is not None

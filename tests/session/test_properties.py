@@ -173,9 +173,9 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
 
     @rule(pause=st.integers(1, 3), voiced=st.integers(2, 20))
     def speak_again_after_a_pause(self, pause: int, voiced: int) -> None:
-        before = self.session.open_id
+        before = self.session.listener.open_id
         self.do(AppendAudio(audio([(False, pause * WINDOW), (True, voiced * WINDOW)])))
-        self.witness.reached["resumed"] += before is not None and before == self.session.open_id
+        self.witness.reached["resumed"] += before is not None and before == self.session.listener.open_id
 
     @rule(voiced=st.integers(20, 80))
     def speak_at_length(self, voiced: int) -> None:
@@ -211,7 +211,7 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
     def ask(self, command: Command) -> None:
         self.do(command)
 
-    @precondition(lambda self: self.session.open_id)
+    @precondition(lambda self: self.session.listener.open_id)
     @rule()
     def clear_while_a_turn_is_open(self) -> None:
         assert AudioCleared() in self.do(ClearAudio())
@@ -224,10 +224,10 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
         for _ in range(times):
             self.do(HypothesisArrived(item_id, Hypothesis(guess)))
 
-    @precondition(lambda self: self.session.open_id in self.witness.listening)
+    @precondition(lambda self: self.session.listener.open_id in self.witness.listening)
     @rule(length=st.integers(2, len(STORY)))
     def guess_at_the_open_turn_until_words_are_said(self, length: int) -> None:
-        item_id = self.session.open_id or ""
+        item_id = self.session.listener.open_id or ""
         self.do(HypothesisArrived(item_id, Hypothesis(STORY[:length])))
         self.do(HypothesisArrived(item_id, Hypothesis(STORY[:length])))
 
@@ -235,7 +235,7 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
     def say_a_sentence(self, ending: str, *, late: bool) -> None:
         self.do(Configure(Patch(detection=SemanticVadPatch("high")), via=""))
         self.do(AppendAudio(audio([(True, 4 * WINDOW), (False, 5 * WINDOW)])))
-        item_id = self.session.open_id or ""
+        item_id = self.session.listener.open_id or ""
         heard = sum(stop - start for start, stop in self.witness.listening.get(item_id, []))
         sentence = HypothesisArrived(item_id, Hypothesis((*STORY[:-1], Word(ending)), heard=heard))
         silence = AppendAudio(audio([(False, 11 * WINDOW)]))
@@ -306,7 +306,7 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
         self.witness.see_the_end(gone=self.gone)
         assert self.witness.denoisers == self.denoisers.asked
         self.reached.update(self.witness.reached)
-        self.reached.update(self.session.splits, denoised=len(self.denoisers.asked))
+        self.reached.update(self.session.listener.splits, denoised=len(self.denoisers.asked))
 
 
 def test_any_command_in_any_order() -> None:

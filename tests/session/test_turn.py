@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from realtime_asr.audio.buffer import AudioBuffer
 from realtime_asr.session.events import TranscriptCompleted, TranscriptFailed, TranscriptGrew
 from realtime_asr.session.excerpt import Excerpt
 from realtime_asr.session.problem import Problem
@@ -224,6 +226,49 @@ def test_an_engine_listens_from_the_first_voice_to_the_end() -> None:
 
     assert story == [False, True, False]
     assert not wordless.listened_to
+
+
+@pytest.mark.parametrize(
+    ("voiced_until", "stop", "until"), [(1_000, None, 3_560), (9_000, None, 9_500), (9_000, 8_000, 8_000)]
+)
+def test_an_engine_is_fed_to_shortly_after_the_voice_and_never_beyond_the_end(
+    voiced_until: int, stop: int | None, until: int
+) -> None:
+    turn, buffer = _turn(), _counting(9_500)
+    turn.voiced_until, turn.stop = voiced_until, stop
+
+    fed, again = turn.feed(buffer), turn.feed(buffer)
+
+    assert fed is not None
+    assert ("a", list(range(600, until))) == (fed.item_id, fed.samples.tolist())
+    assert again is None
+
+
+def test_what_is_forgotten_before_it_was_fed_is_left_out() -> None:
+    turn, buffer = _turn(), _counting(5_000)
+    turn.voiced_until, turn.stop = 5_000, None
+    buffer.forget_before(4_000)
+
+    fed = turn.feed(buffer)
+
+    assert fed is not None
+    assert list(range(4_000, 5_000)) == fed.samples.tolist()
+    assert turn.voiced == 500 + 1_000
+
+
+def test_nothing_is_fed_to_an_engine_that_gave_up_or_never_began() -> None:
+    broken, wordless, silent = _turn(), _turn(None), _turn()
+    broken.broken = Problem(None, "Broken.", kind="server_error")
+    silent.excerpt = None
+
+    assert [None] * 3 == [turn.feed(_counting(5_000)) for turn in (broken, wordless, silent)]
+
+
+def _counting(length: int) -> AudioBuffer:
+    """Each sample tells its position."""
+    buffer = AudioBuffer()
+    buffer.append(np.arange(length, dtype=np.float32))
+    return buffer
 
 
 def _turn(request: TurnRequest | None = REQUEST, *, live: bool = True) -> Turn:

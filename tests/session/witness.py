@@ -2,12 +2,15 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from realtime_asr.audio.detection import SpeechScorer
+from realtime_asr.audio.noise import Denoiser
 from realtime_asr.audio.timeline import WINDOW, Samples
-from realtime_asr.session.config import Limits, NoiseReduction
+from realtime_asr.session.config import Limits, NoiseReduction, SessionConfig
 from realtime_asr.session.effects import AbandonTurn, Close, FeedTurn, FinishTurn, OpenTurn, PrepareTurn
 from realtime_asr.session.events import (
     AudioCleared,
@@ -23,6 +26,7 @@ from realtime_asr.session.events import (
     TranscriptFailed,
     TranscriptGrew,
 )
+from realtime_asr.session.listening import Listener
 from realtime_asr.session.session import Output, Session
 from realtime_asr.session.turn import Turn
 from realtime_asr.transcript.hypothesis import Hypothesis
@@ -46,12 +50,11 @@ def outside(pieces: list[Piece], position: int) -> int:
     return int(np.concatenate([np.arange(*piece) for piece in pieces])[position])
 
 
-class WatchedSession(Session):
-    """Lets be seen what no event tells: all that was heard, and where in it turns lie."""
+class WatchedListener(Listener):
+    """Lets be seen what no event tells: where in the audio turns lie, and what of it was fed."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.heard: Samples = np.empty(0, np.float32)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self.voices: list[int] = []
         """Where loud windows end."""
         self.voice_from: dict[str, int] = {}
@@ -65,15 +68,11 @@ class WatchedSession(Session):
 
     @property
     def open_id(self) -> str | None:
-        return None if self._open is None else self._open.item_id
+        return None if self.open is None else self.open.item_id
 
     @property
     def floor(self) -> int:
         return self._floor
-
-    def _hear(self, heard: Samples) -> None:
-        self.heard = np.concatenate([self.heard, heard])
-        super()._hear(heard)
 
     def _hear_window(self, window: Samples) -> None:
         if LoudnessScorer().score(window):
@@ -97,13 +96,10 @@ class WatchedSession(Session):
             assert turn.excerpt is not None
             self.pieces[turn.item_id].append((turn.excerpt.end - len(feed.samples), turn.excerpt.end))
 
-    def _split_in_pause(self, turn: Turn) -> None:
-        self.splits["split_in_a_pause"] += 1
-        super()._split_in_pause(turn)
-
-    def _split_in_speech(self, turn: Turn, cut: int) -> None:
-        self.splits["split_in_speech"] += 1
-        super()._split_in_speech(turn, cut)
+    def _split_when_too_long(self, turn: Turn) -> None:
+        super()._split_when_too_long(turn)
+        if self.open is not turn:
+            self.splits["split_in_a_pause" if self.open is None else "split_in_speech"] += 1
 
     def _commit(self, turn: Turn, stop: int) -> None:
         self.spans[turn.item_id] = (turn.start, stop)
@@ -112,9 +108,28 @@ class WatchedSession(Session):
         super()._commit(turn, stop)
 
 
+class WatchedSession(Session):
+    def __init__(
+        self,
+        config: SessionConfig,
+        limits: Limits,
+        scorer: SpeechScorer,
+        new_item_id: Callable[[], str],
+        new_denoiser: Callable[[NoiseReduction], Denoiser],
+    ) -> None:
+        super().__init__(config, limits, scorer, new_item_id, new_denoiser)
+        self.listener = self._listener = WatchedListener(config, limits, scorer, new_item_id)
+        self.heard: Samples = np.empty(0, np.float32)
+
+    def _hear(self, heard: Samples) -> None:
+        self.heard = np.concatenate([self.heard, heard])
+        super()._hear(heard)
+
+
 class Witness:
     def __init__(self, session: WatchedSession, limits: Limits) -> None:
         self.session = session
+        self.listener = session.listener
         self.reached: Counter[str] = Counter()
         self.committed: list[str] = []
         self.ended: set[str] = set()
@@ -242,7 +257,7 @@ class Witness:
                 self.reached["abandoned"] += 1
 
     def _see_feed(self, item_id: str, samples: Samples) -> None:
-        start, stop = self.session.pieces[item_id].popleft()
+        start, stop = self.listener.pieces[item_id].popleft()
         assert 0 < len(samples) == stop - start
         assert np.array_equal(self.session.heard[start:stop], samples)
         if (gap := start - self._heard_until(item_id)) != 0:
@@ -250,16 +265,16 @@ class Witness:
             assert not self._voice(start - gap, start)
             self.reached["left_out"] += 1
         # Little silence is fed, and after a pause none unless the voice goes on.
-        assert self._voice(stop - PAUSE - WINDOW, stop) or self.session.opened_at[item_id] >= stop - PAUSE
+        assert self._voice(stop - PAUSE - WINDOW, stop) or self.listener.opened_at[item_id] >= stop - PAUSE
         assert self._prepared.pop(item_id, None) is None or np.abs(samples).max() > 0.05
         self.listening[item_id].append((start, stop))
 
     def _see_finish(self, item_id: str, voiced: int) -> None:
-        start, stop = self.session.spans[item_id]
+        start, stop = self.listener.spans[item_id]
         heard_until = self._heard_until(item_id)
         length = self._length(item_id)
         assert item_id == self.committed[-1]
-        assert start <= self.session.voice_from[item_id]
+        assert start <= self.listener.voice_from[item_id]
         assert 0 <= voiced <= length
         assert heard_until >= stop or length - voiced >= PAUSE
         self._fed[item_id] = pieces = self.listening.pop(item_id)
@@ -275,12 +290,12 @@ class Witness:
 
     def _voice(self, start: int, stop: int) -> list[int]:
         """Where the loud windows between end."""
-        voices = self.session.voices
+        voices = self.listener.voices
         return voices[bisect_left(voices, start + WINDOW) : bisect_right(voices, stop)]
 
     def _heard_until(self, item_id: str) -> int:
         pieces = self.listening[item_id]
-        return pieces[-1][1] if pieces else self.session.voice_from[item_id]
+        return pieces[-1][1] if pieces else self.listener.voice_from[item_id]
 
     def _length(self, item_id: str) -> int:
         return sum(stop - start for start, stop in self.listening[item_id])
@@ -288,13 +303,13 @@ class Witness:
     def _see_text(self, event: TranscriptGrew | TranscriptCompleted | TranscriptFailed) -> None:
         item_id = event.item_id
         assert item_id not in self.ended
-        assert item_id not in self.session.wordless
+        assert item_id not in self.listener.wordless
         number = int(item_id.removeprefix("item_"))
         assert self._talking <= number
         self._talking = number
         match event:
             case TranscriptGrew(_, text):
-                if item_id in self.session.patient:
+                if item_id in self.listener.patient:
                     assert item_id in self.committed
                     assert item_id not in self._deltas
                     self.reached["late_delta"] += 1
@@ -302,7 +317,7 @@ class Witness:
                 self._deltas[item_id] = self._deltas.get(item_id, "") + text
                 return
             case TranscriptCompleted():
-                start, stop = self.session.spans[item_id]
+                start, stop = self.listener.spans[item_id]
                 joined = self._deltas.get(item_id, "")
                 assert event.length == stop - start
                 assert event.corrected == (joined != event.transcript)
@@ -329,15 +344,15 @@ class Witness:
     def _see_accounts(self) -> None:
         """Every sample up to the floor is in one item, or was dropped, once."""
         accounted = 0
-        for start, stop in sorted([*self._dropped, *self.session.spans.values()]):
+        for start, stop in sorted([*self._dropped, *self.listener.spans.values()]):
             assert start == accounted
             accounted = stop
-        assert accounted == self.session.floor
+        assert accounted == self.listener.floor
 
     def see_the_end(self, *, gone: bool) -> None:
-        assert self.session.floor == len(self.session.heard)
+        assert self.listener.floor == len(self.session.heard)
         assert self.session.wake_at is None
         assert not self.waiting
         if not gone:
             assert self._closed
-            assert set(self.committed) - self.session.wordless == self.ended
+            assert set(self.committed) - self.listener.wordless == self.ended
