@@ -18,7 +18,7 @@ class Account:
     hung: int = 0
     """Passes that did not come back in time."""
     guess_seconds: float = 0.0
-    """Of workers' time, spent on passes over turns that grow."""
+    """Of workers' time, spent on guesses."""
     final_seconds: float = 0.0
     """The same for passes whose text was, or might have become, final."""
     stretch: float = 1.0

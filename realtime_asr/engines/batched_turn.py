@@ -1,11 +1,11 @@
 """One turn of a `BatchingEngine`: between the session that feeds it and the passes over it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from realtime_asr.audio.timeline import Samples
 from realtime_asr.engines.account import Account
+from realtime_asr.engines.clock import now
 from realtime_asr.engines.engine import EngineError, Text
 from realtime_asr.engines.hearing import Hearing, Pass
 from realtime_asr.engines.mailbox import Mailbox
@@ -27,8 +27,8 @@ class BatchedTurn:
         self._prepares = prepares
         self._mailbox = Mailbox()
         self._phase = Phase.GROWING
-        self._entered = self._passed = now()
-        """When it came into its phase, and when its last pass began."""
+        self._waiting_since = now()
+        """When its last pass began; when it was finished, once it was."""
         self._heard = 0
         self._voiced = 0
         """Where its words end, once it paused or was finished."""
@@ -50,7 +50,7 @@ class BatchedTurn:
             new=self._new,
             stretch=self._hearing.stretch,
             every=self._every,
-            waiting_since=self._passed if self._phase is Phase.GROWING else self._entered,
+            waiting_since=self._waiting_since,
             phase=self._phase,
             busy=self.awaits_its_final if finished else self._work is not None,
             preface=self._hearing.preface if finished else "",
@@ -69,7 +69,7 @@ class BatchedTurn:
             return
         assert self._phase is not Phase.FINISHED, "fed after it was finished"
         self._hearing.feed(samples)
-        self._enter(Phase.GROWING)
+        self._phase = Phase.GROWING
         if self._new >= self._every:
             self._changed()
 
@@ -78,7 +78,7 @@ class BatchedTurn:
             return
         assert self._phase is not Phase.FINISHED, "prepared after it was finished"
         self._voiced = voiced
-        self._enter(Phase.PAUSING)
+        self._phase = Phase.PAUSING
         self._changed()
 
     def finish(self, voiced: int) -> None:
@@ -90,7 +90,7 @@ class BatchedTurn:
         elif voiced in self._prepared:
             self._conclude(self._prepared[voiced], prepared=True)
         else:
-            self._enter(Phase.FINISHED)
+            self._phase, self._waiting_since = Phase.FINISHED, now()
         self._changed()
 
     def abandon(self) -> None:
@@ -107,14 +107,17 @@ class BatchedTurn:
         self._mailbox.put(error)
         self._settle_account(used=0)
 
-    def begin(self) -> Pass:
-        """What the next pass is over, which begins now."""
-        growing = self._phase is Phase.GROWING
-        work = self._hearing.guess() if growing else self._hearing.verdict(self._voiced)
-        self._ahead = self._phase is Phase.PAUSING and work.whole
+    def begin(self, *, ahead: bool) -> Pass:
+        """What the next pass is over, which begins now. In a pause it prepares a final only if `ahead`."""
+        preparing = ahead and self._phase is Phase.PAUSING
+        finished = self._phase is Phase.FINISHED
+        work = self._hearing.verdict(self._voiced) if preparing or finished else self._hearing.guess()
+        self._ahead = preparing and work.whole
         self._preparations += self._ahead
         self._account.prepared += self._ahead
-        self._work, self._passed, self._heard = work, now(), self._hearing.fed
+        if not finished:
+            self._waiting_since = now()
+        self._work, self._heard = work, self._hearing.fed
         return work
 
     def end(self, work: Pass, outcome: Text | EngineError) -> None:
@@ -131,7 +134,7 @@ class BatchedTurn:
             self.fail(outcome)
         else:
             # A favour that failed: the final will tell.
-            self._enter(Phase.GROWING)
+            self._phase = Phase.GROWING
 
     def _learn(self, work: Pass, text: Text) -> None:
         if text.doubt is not None:
@@ -147,7 +150,7 @@ class BatchedTurn:
             self._prepared = {work.voiced: hypothesis}
             self._mailbox.put(hypothesis)
             if work.voiced == self._voiced:
-                self._enter(Phase.GROWING)
+                self._phase = Phase.GROWING
 
     def _conclude(self, hypothesis: Hypothesis, *, prepared: bool) -> None:
         self._account.finals += 1
@@ -159,15 +162,8 @@ class BatchedTurn:
         self._account.wasted += self._preparations - used
         self._preparations = 0
 
-    def _enter(self, phase: Phase) -> None:
-        if phase is not self._phase:
-            self._phase, self._entered = phase, now()
-
     @property
     def _new(self) -> int:
-        return self._hearing.fed - self._heard
-
-
-def now() -> float:
-    """On the clock that turns and their engine share."""
-    return asyncio.get_running_loop().time()
+        """Once it pauses only its words count, not the silence after them."""
+        end = self._hearing.fed if self._phase is Phase.GROWING else self._voiced
+        return max(end - self._heard, 0)

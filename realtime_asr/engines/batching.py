@@ -6,20 +6,23 @@ finished, a pass ended. So there is no loop to run, nothing polls, and nothing n
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from realtime_asr.audio.timeline import samples
 from realtime_asr.engines.account import Account
-from realtime_asr.engines.batched_turn import BatchedTurn, now
-from realtime_asr.engines.engine import Capabilities, EngineError, Model, Text
+from realtime_asr.engines.batched_turn import BatchedTurn
+from realtime_asr.engines.clock import now
+from realtime_asr.engines.engine import Capabilities, EngineError, Job, Model, Text
 from realtime_asr.engines.hearing import Hearing, Pass
-from realtime_asr.engines.scheduling import Load, choose
+from realtime_asr.engines.scheduling import Load, SharedTime, Standing, choose, urgent, worth_preparing
 from realtime_asr.engines.threads import in_thread
 from realtime_asr.transcript.agreement import PACES
 from realtime_asr.transcript.request import TurnRequest
 
-_Outcome = Sequence[Text | EngineError]
+_Begun = Sequence[tuple[BatchedTurn, Pass]]
+_Outcomes = Sequence[Text | EngineError]
 
 
 class BatchingEngine:
@@ -44,10 +47,13 @@ class BatchingEngine:
         self._prepares = prepares
         self._pass_seconds = pass_seconds
         self._load = Load(workers)
+        self._time = SharedTime(workers)
         self._running = False
         self._turns: dict[BatchedTurn, None] = {}  # a set that keeps its order
-        self._passes: set[asyncio.Future[_Outcome]] = set()
-        self._stuck: set[asyncio.Future[_Outcome]] = set()
+        self._guesses: set[asyncio.Future[_Outcomes]] = set()
+        self._finals: set[asyncio.Future[_Outcomes]] = set()
+        """Passes that run, as are the guesses. No more of either than there are workers."""
+        self._stuck: set[asyncio.Future[_Outcomes]] = set()
 
     @property
     def stalled(self) -> bool:
@@ -84,60 +90,96 @@ class BatchingEngine:
         self._turns[turn] = None
         return turn
 
+    @property
+    def _passes(self) -> set[asyncio.Future[_Outcomes]]:
+        return self._guesses | self._finals
+
     def _give_out_work(self) -> None:
-        for turn in [turn for turn in self._turns if turn.over]:
-            del self._turns[turn]
-        while self._running and len(self._passes) < self._workers:
-            standings = {turn: turn.standing for turn in self._turns}
+        """A guess begins when a worker is free. A final does not wait for that: a pass has several steps, and
+        between two of a guess's the worker does one of the final's.
+        """
+        while self._running and len(self._finals) < self._workers:
+            self._turns = dict.fromkeys(turn for turn in self._turns if not turn.over)
+            standings: Mapping[BatchedTurn, Standing] = {turn: turn.standing for turn in self._turns}
             at = now()
             self.account.stretch = self._load.stretch(list(standings.values()), at)
-            chosen = choose(standings, at, self.account.stretch, self.account.odds)
+            ahead = worth_preparing(self.account.stretch, self.account.odds)
+            if len(self._passes) >= self._workers:
+                standings = urgent(standings, ahead=ahead)
+            chosen = choose(standings, at, self.account.stretch, ahead=ahead)
             if not chosen:
                 return
-            self._begin(chosen)
+            self._begin(chosen, ahead=ahead)
 
-    def _begin(self, turns: Sequence[BatchedTurn]) -> None:
-        begun = [(turn, turn.begin()) for turn in turns]
-        running = in_thread(partial(self._model.transcribe, [work.job for _, work in begun]))
-        self._passes.add(running)
-        began = now()
+    def _begin(self, turns: Sequence[BatchedTurn], *, ahead: bool) -> None:
+        begun: list[tuple[BatchedTurn, Pass]] = []
+        for turn in turns:
+            with _its_own_fault(turn):
+                begun.append((turn, turn.begin(ahead=ahead)))
+        if begun:
+            self._transcribe(begun)
+
+    def _transcribe(self, begun: _Begun) -> None:
+        began = self._time.each(len(self._passes), now())
+        running = in_thread(partial(_answers, self._model, [work.job for _, work in begun]))
+        (self._finals if begun[0][1].job.thorough else self._guesses).add(running)
         patience = asyncio.get_running_loop().call_later(self._pass_seconds, self._give_up, running, begun)
         running.add_done_callback(partial(self._end, begun, began, patience))
 
     def _end(
-        self,
-        begun: Sequence[tuple[BatchedTurn, Pass]],
-        began: float,
-        patience: asyncio.TimerHandle,
-        ended: asyncio.Future[_Outcome],
+        self, begun: _Begun, began: float, patience: asyncio.TimerHandle, ended: asyncio.Future[_Outcomes]
     ) -> None:
         patience.cancel()
-        texts = _texts(ended, len(begun))
+        outcomes = _outcomes(ended, len(begun))
         if ended in self._stuck:
             self._stuck.discard(ended)
             return
-        self._passes.discard(ended)
-        at, guess = now(), not begun[0][1].job.thorough
-        self._load.passed(at - began, at, guess=guess)
-        self.account.passed(at - began, guess=guess)
-        for (turn, work), text in zip(begun, texts, strict=True):
-            turn.end(work, text)
-        self._give_out_work()
+        at, guess = now(), ended in self._guesses
+        took = self._time.each(len(self._passes), at) - began
+        self._forget(ended)
+        self._load.passed(took, at, guess=guess)
+        self.account.passed(took, guess=guess)
+        self._tell(begun, outcomes)
 
-    def _give_up(self, running: asyncio.Future[_Outcome], begun: Sequence[tuple[BatchedTurn, Pass]]) -> None:
+    def _give_up(self, running: asyncio.Future[_Outcomes], begun: _Begun) -> None:
         """A thread cannot be stopped. It is left alone, and its worker's place given to another."""
-        self._passes.discard(running)
+        self._time.each(len(self._passes), now())
+        self._forget(running)
         self._stuck.add(running)
         self.account.hung += 1
-        for turn, work in begun:
-            turn.end(work, EngineError("The engine took too long over this turn."))
+        self._tell(begun, [EngineError("The engine took too long over this turn.")] * len(begun))
+
+    def _forget(self, running: asyncio.Future[_Outcomes]) -> None:
+        self._guesses.discard(running)
+        self._finals.discard(running)
+
+    def _tell(self, begun: _Begun, outcomes: _Outcomes) -> None:
+        for (turn, work), outcome in zip(begun, outcomes, strict=True):
+            with _its_own_fault(turn):
+                turn.end(work, outcome)
         self._give_out_work()
 
 
-def _texts(ended: asyncio.Future[_Outcome], count: int) -> _Outcome:
+def _answers(model: Model, jobs: Sequence[Job]) -> _Outcomes:
+    """Runs in a thread of its own. A model that answers some other number of questions has failed."""
+    return [answer for _, answer in zip(jobs, model.transcribe(jobs), strict=True)]
+
+
+def _outcomes(ended: asyncio.Future[_Outcomes], count: int) -> _Outcomes:
     problem = ended.exception()
-    if problem is None:
-        return ended.result()
+    return ended.result() if problem is None else [_failure(problem)] * count
+
+
+@contextmanager
+def _its_own_fault(turn: BatchedTurn) -> Iterator[None]:
+    """What goes wrong in the books of one turn fails this turn, and the others go on."""
+    try:
+        yield
+    except Exception as problem:  # noqa: BLE001  whatever it is, it must not end a session, or all work
+        turn.fail(_failure(problem))
+
+
+def _failure(problem: BaseException) -> EngineError:
     error = EngineError("The engine failed on this turn.")
     error.__cause__ = problem
-    return [error] * count
+    return error

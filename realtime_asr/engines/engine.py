@@ -23,7 +23,6 @@ class UnusableModel(Exception):
 class Capabilities:
     languages: frozenset[str] | None = None
     """None for anything."""
-    longest_turn_seconds: float = 28.0
 
 
 class TurnStream(Protocol):

@@ -34,13 +34,13 @@ class Standing:
     """Where one open turn stands. Audio is in samples, moments are on whatever clock the engine keeps."""
 
     new: int
-    """Audio that no pass has heard yet."""
+    """Audio that no pass has heard yet; of a turn that pauses, up to where its words end."""
     stretch: int
     """Audio its next pass hears."""
     every: int
     """New audio that makes a guess worthwhile, when there is time."""
     waiting_since: float
-    """When its last pass began, while it grows; else when it paused or was finished."""
+    """When its last pass began; when it was finished, once it was."""
     phase: Phase = Phase.GROWING
     busy: bool = False
     """A pass over it is running, and not one in vain."""
@@ -48,32 +48,41 @@ class Standing:
     """What its final begins with. Only those with the same can be made together."""
 
 
-def choose(turns: Mapping[Turn, Standing], now: float, stretch: float, odds: float = 0.0) -> Sequence[Turn]:
+def worth_preparing(stretch: float, odds: float) -> bool:
+    """Under load finals are made ahead only if mostly used: then it is no work more, and sooner done."""
+    return stretch < _BUSY or odds >= _EVEN
+
+
+def choose(turns: Mapping[Turn, Standing], now: float, stretch: float, *, ahead: bool) -> Sequence[Turn]:
     """Those that the next pass is for; more than one only where passing them together is quicker.
 
-    Finals come first, in the order they were asked for: all have the same time left. Then turns that pause,
-    then the guess that is most out of date, which a pause cannot put off for long. Under load a final is made
-    ahead only if the odds are even that it will be used: then it is no work more, and sooner done.
+    Finals come first, in the order they were asked for: all have the same time left. Then, where finals are
+    made ahead, turns that pause; then the guess that is most out of date, which a pause cannot put off for
+    long.
     """
-    finals = _waiting(Phase.FINISHED, turns)
-    pauses = _waiting(Phase.PAUSING, turns)
-    guesses = [turn for turn in _waiting(Phase.GROWING, turns) if _due(turns[turn], stretch)]
+    waiting = sorted(
+        (turn for turn, standing in turns.items() if not standing.busy),
+        key=lambda turn: turns[turn].waiting_since,
+    )
+    finals = [turn for turn in waiting if turns[turn].phase is Phase.FINISHED]
     if finals:
         return _alike(finals, turns)
-    stale = bool(guesses) and now - turns[guesses[0]].waiting_since >= _STALE
-    if pauses and (stretch < _BUSY or odds >= _EVEN) and not stale:
-        return pauses[:1]
-    return guesses[:1]
+    pauses = [turn for turn in waiting if ahead and turns[turn].phase is Phase.PAUSING]
+    due = [turn for turn in waiting if _is_due(turns[turn], stretch)]
+    stale = bool(due) and now - turns[due[0]].waiting_since >= _STALE
+    return (due if stale or not pauses else pauses)[:1]
 
 
-def _waiting(phase: Phase, turns: Mapping[Turn, Standing]) -> list[Turn]:
-    """Who came first goes first."""
-    waiting = (turn for turn, standing in turns.items() if standing.phase is phase and not standing.busy)
-    return sorted(waiting, key=lambda turn: turns[turn].waiting_since)
+def urgent(turns: Mapping[Turn, Standing], *, ahead: bool) -> Mapping[Turn, Standing]:
+    """Those that need not wait until a guess is done."""
+    phases = {Phase.FINISHED, Phase.PAUSING} if ahead else {Phase.FINISHED}
+    return {turn: standing for turn, standing in turns.items() if standing.phase in phases}
 
 
-def _due(standing: Standing, stretch: float) -> bool:
-    return standing.new >= standing.every * stretch
+def _is_due(standing: Standing, stretch: float) -> bool:
+    """The last words before a pause are worth a guess, however few: a sentence may end with them."""
+    enough = standing.every * stretch if standing.phase is Phase.GROWING else 1
+    return standing.new >= enough
 
 
 def _alike(finals: Sequence[Turn], turns: Mapping[Turn, Standing]) -> Sequence[Turn]:
@@ -91,6 +100,22 @@ def _alike(finals: Sequence[Turn], turns: Mapping[Turn, Standing]) -> Sequence[T
 def _is_like(one: Standing, other: Standing) -> bool:
     shorter, longer = sorted((one.stretch, other.stretch))
     return one.preface == other.preface and longer <= shorter * _ALIKE
+
+
+class SharedTime:
+    """How much of a worker's time each pass gets: less than there is, while there are more than workers."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._looked = 0.0
+        self._each = 0.0
+
+    def each(self, passes: int, now: float) -> float:
+        """What a pass that always ran would have got by now, where so many ran since the last call."""
+        share = min(1.0, self._workers / max(passes, 1))
+        self._each += share * (now - self._looked)
+        self._looked = now
+        return self._each
 
 
 class Load:

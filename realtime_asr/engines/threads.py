@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
+_NAME = "transcribe"
 
 
 def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
@@ -29,5 +30,13 @@ def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(lambda: None if future.done() else how(what))
 
-    threading.Thread(target=run, name="transcribe", daemon=True).start()
+    try:
+        threading.Thread(target=run, name=_NAME, daemon=True).start()
+    except RuntimeError as error:  # the system has no more: this work is lost, and no other
+        future.set_exception(error)
     return future
+
+
+def are_running() -> bool:
+    """Then the process cannot end as usual: libraries whose work is cut off abort it."""
+    return any(thread.name == _NAME for thread in threading.enumerate())

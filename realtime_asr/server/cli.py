@@ -2,11 +2,15 @@
 
 import argparse
 import asyncio
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import NoReturn
 
 from realtime_asr.bench.command import add_bench
+from realtime_asr.engines import threads
 from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.capacity_command import add_capacity
 from realtime_asr.server.demo import show, snippets
@@ -29,6 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain([str(error)], 1)
     except KeyboardInterrupt:
         return 130
+
+
+def run() -> NoReturn:
+    """The command itself: ends the process."""
+    code = main()
+    if threads.are_running():
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _obey(asked: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -17,6 +17,8 @@ BROKEN: Final = 2.0
 REFUSED: Final = 3.0
 DOUBTED: Final = 4.0
 """What it says about this is nothing to believe."""
+GARBLED: Final = 5.0
+"""What it says about this nobody can read: a fault of a model that shows only later."""
 _BANDS: Final = 8
 
 
@@ -27,7 +29,7 @@ def tone(level: float, length: int) -> Samples:
 class FakeModel:
     """Its one word is the loudest level it heard, and the number of frames. While held, it does not come back."""
 
-    capabilities = Capabilities(frozenset({"en"}), longest_turn_seconds=9.0)
+    capabilities = Capabilities(frozenset({"en"}))
     bands = _BANDS
 
     def __init__(self, *, unusable: bool = False) -> None:
@@ -62,6 +64,8 @@ class FakeModel:
             raise RuntimeError("a fault deep inside the model")
         if level == REFUSED:
             return EngineError("The model refuses.")
+        if level == GARBLED:
+            return Text((cast(Word, None),))
         doubt: Reason | None = "loop" if level == DOUBTED else None
         return Text((Word(f" {level:.2f}x{len(job.frames)}"),), doubt=doubt)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Self
 
 import pytest
@@ -10,12 +11,13 @@ import pytest
 from realtime_asr.audio.timeline import samples
 from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.bundled import BUNDLED
-from realtime_asr.engines.engine import Capabilities, EngineError, TurnStream, UnusableModel
+from realtime_asr.engines.engine import EngineError, Job, Text, TurnStream, UnusableModel
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.engines.hearing import Hearing, Pass
 from realtime_asr.transcript.agreement import Delay
 from realtime_asr.transcript.request import TurnRequest
 from tests.engines.contract import PATIENCE, REQUEST, EngineContract, everything, final_of
-from tests.engines.fakes import BROKEN, DOUBTED, REFUSED, FakeModel, loudest, tone
+from tests.engines.fakes import BROKEN, DOUBTED, GARBLED, REFUSED, FakeModel, loudest, tone
 from tests.speech.clips import clip, word_error_rate
 
 HALF = samples(500)
@@ -44,11 +46,29 @@ class TestBatchingAroundTheBundledModelKeepsTheContract(EngineContract):
         return real()
 
 
+class Miscounting(FakeModel):
+    """Answers more or less than it was asked."""
+
+    def __init__(self, answers: int) -> None:
+        super().__init__()
+        self._answers = answers
+
+    def transcribe(self, batch: Sequence[Job]) -> Sequence[Text | EngineError]:
+        return [*super().transcribe(batch)] * self._answers
+
+
 class Stage:
     """A running engine whose model can be held in the middle of a pass."""
 
-    def __init__(self, *, workers: int = 1, prepares: bool = True, pass_seconds: float = PATIENCE) -> None:
-        self.model = FakeModel()
+    def __init__(
+        self,
+        *,
+        model: FakeModel | None = None,
+        workers: int = 1,
+        prepares: bool = True,
+        pass_seconds: float = PATIENCE,
+    ) -> None:
+        self.model = model or FakeModel()
         self.engine = BatchingEngine(
             self.model, workers=workers, prepares=prepares, pass_seconds=pass_seconds
         )
@@ -75,6 +95,14 @@ class Stage:
         await self.begun()
         return turn
 
+    async def in_a_final(self) -> TurnStream:
+        """The same, but it is the turn's final."""
+        self.model.hold()
+        turn = self.turn(0.98, 800)
+        turn.finish(800)
+        await self.begun()
+        return turn
+
     async def pausing(self, voiced: int = PAUSE) -> TurnStream:
         """A turn whose final is being prepared until the model is let go."""
         self.model.hold()
@@ -97,6 +125,16 @@ class Stage:
         async with asyncio.timeout(PATIENCE):
             while not happened():  # noqa: ASYNC110  an engine tells nobody what it counts
                 await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def busy(self) -> AsyncIterator[None]:
+        """So many talk that guesses are further apart, and what is made ahead is mostly wasted."""
+        self.account.wasted = 2
+        talking = [self.turn(0.1, 160) for _ in range(10)]
+        self.engine._load.passed(1.0, asyncio.get_running_loop().time(), guess=True)
+        yield
+        for turn in talking:
+            turn.abandon()
 
     def heard(self) -> list[tuple[float, int, bool]]:
         """Of each pass the level, the frames, and whether it was thorough."""
@@ -227,17 +265,57 @@ async def test_a_final_waits_for_the_running_pass_only() -> None:
 
 async def test_finals_that_had_to_wait_are_made_together() -> None:
     async with Stage() as stage:
-        running = await stage.in_a_pass()
+        await stage.in_a_final()
         turns = [stage.turn(level, HALF) for level in (0.1, 0.2, 0.3)]
         for turn in turns:
             turn.finish(HALF)
         stage.model.let_go()
 
         finals = [(await final_of(turn)).text for turn in turns]
-        running.abandon()
 
     assert finals == [said(level, HALF) for level in (0.1, 0.2, 0.3)]
     assert [len(batch) for batch in stage.model.batches] == [1, 3]
+
+
+async def test_a_final_begins_at_once_though_a_guess_keeps_the_worker_busy() -> None:
+    async with Stage() as stage:
+        talking = await stage.in_a_pass()
+        turn = stage.turn(0.1, HALF)
+        turn.finish(HALF)
+        await stage.begun()
+        stage.model.let_go()
+
+        assert (await final_of(turn)).text == said(0.1, HALF)
+        talking.abandon()
+
+
+async def test_a_final_is_prepared_though_a_guess_keeps_the_worker_busy() -> None:
+    async with Stage() as stage:
+        talking = await stage.in_a_pass()
+        turn = stage.turn(0.1, 1_600)
+        turn.prepare(PAUSE)
+        await stage.begun()
+        stage.model.let_go()
+        turn.finish(PAUSE)
+
+        assert (await final_of(turn)).final
+        talking.abandon()
+
+    assert (1, 1) == (stage.account.prepared, stage.account.used)
+
+
+async def test_beside_a_final_neither_a_guess_nor_another_final_begins() -> None:
+    async with Stage() as stage:
+        await stage.in_a_final()
+        talking, finished = stage.turn(0.2, HALF), stage.turn(0.3, HALF)
+        finished.finish(HALF)
+        await asyncio.sleep(0)
+
+        assert [1] == [len(batch) for batch in stage.model.batches]
+
+        stage.model.let_go()
+        assert (await final_of(finished)).text == said(0.3, HALF)
+        talking.abandon()
 
 
 async def test_a_second_worker_makes_the_final_while_the_turns_own_guess_still_runs() -> None:
@@ -438,18 +516,41 @@ async def test_an_engine_may_be_told_to_make_nothing_ahead() -> None:
     assert stage.counted() == (0, 0, 0)
 
 
-async def test_under_load_nothing_is_made_ahead_that_is_mostly_wasted() -> None:
-    async with Stage() as stage:
-        stage.account.wasted = 2
-        talking = [stage.turn(0.1, 160) for _ in range(4)]
-        stage.engine._load.passed(1.0, asyncio.get_running_loop().time(), guess=True)
-        turn = stage.turn(0.5, 200)
-        turn.prepare(200)
+async def test_under_load_the_last_words_before_a_pause_are_guessed_however_few() -> None:
+    async with Stage() as stage, stage.busy():
+        turn = stage.turn(0.5, HALF - 160)
+        turn.prepare(HALF - 160)
 
-        assert stage.account.stretch > 1.5
-        assert stage.counted() == (0, 0, 2)
-        for each in (turn, *talking):
-            each.abandon()
+        await stage.until(lambda: stage.account.guesses > 0)
+
+        turn.abandon()
+    assert stage.heard() == [(0.5, (HALF - 160) // 160, False)]
+
+
+async def test_a_pause_that_outlasts_the_load_is_used() -> None:
+    async with Stage() as stage:
+        async with stage.busy():
+            turn = stage.turn(0.5, 800)
+            turn.prepare(800)
+            await stage.until(lambda: stage.account.guesses > 0)
+            assert stage.account.prepared == 0
+
+        await stage.until(lambda: stage.account.prepared > 0)
+
+        turn.abandon()
+
+
+async def test_under_load_a_pause_whose_words_a_guess_heard_gets_no_pass_of_its_own() -> None:
+    async with Stage() as stage:
+        turn = await stage.in_a_pass()
+        async with stage.busy():
+            turn.prepare(HALF - 160)
+            stage.model.let_go()
+
+            await stage.until(lambda: stage.account.guesses > 0)
+
+            turn.abandon()
+    assert stage.heard() == [(0.99, 50, False)]
 
 
 async def test_passes_and_what_they_cost_are_counted() -> None:
@@ -491,6 +592,50 @@ async def test_the_fault_behind_a_broken_pass_is_kept_as_its_cause() -> None:
             await everything(turn)
 
     assert isinstance(failure.value.__cause__, RuntimeError)
+
+
+@pytest.mark.parametrize("answers", [0, 2])
+async def test_a_model_that_answers_another_number_of_questions_has_failed(answers: int) -> None:
+    async with Stage(model=Miscounting(answers)) as stage:
+        turn = stage.turn(0.1, 800)
+        turn.finish(800)
+
+        with pytest.raises(EngineError, match="failed on this turn") as failure:
+            await everything(turn)
+
+    assert isinstance(failure.value.__cause__, ValueError)
+
+
+async def test_a_text_nobody_can_read_fails_its_turn_and_none_that_was_passed_with_it() -> None:
+    async with Stage() as stage:
+        await stage.in_a_final()
+        garbled, fine = stage.turn(GARBLED, HALF), stage.turn(0.1, HALF)
+        for turn in (garbled, fine):
+            turn.finish(HALF)
+        stage.model.let_go()
+
+        with pytest.raises(EngineError, match="failed on this turn") as failure:
+            await everything(garbled)
+        assert (await final_of(fine)).text == said(0.1, HALF)
+
+    assert isinstance(failure.value.__cause__, AttributeError)
+    assert [len(batch) for batch in stage.model.batches] == [1, 2]
+
+
+async def test_a_turn_that_cannot_be_heard_fails_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(hearing: Hearing) -> Pass:
+        raise RuntimeError("a fault in the books of a turn")
+
+    async with Stage() as stage:
+        fine = stage.turn(0.1, 800)
+        with monkeypatch.context() as patch:
+            patch.setattr(Hearing, "guess", refuse)
+            broken = stage.turn(0.2, HALF)
+        fine.finish(800)
+
+        with pytest.raises(EngineError, match="failed on this turn"):
+            await everything(broken)
+        assert (await final_of(fine)).text == said(0.1, 800)
 
 
 async def test_a_broken_guess_does_no_harm() -> None:
@@ -567,8 +712,8 @@ async def test_stopping_does_not_wait_for_a_pass_that_hangs() -> None:
 
 async def test_stopping_fails_the_turns_that_still_wait() -> None:
     async with Stage() as stage:
-        talking = await stage.in_a_pass()
-        finished = stage.turn(0.1, HALF)
+        await stage.in_a_final()
+        talking, finished = stage.turn(0.2, HALF), stage.turn(0.1, HALF)
         finished.finish(HALF)
         stopping = asyncio.create_task(stage.engine.stop())
         await asyncio.sleep(0)  # lets it begin to stop
@@ -626,9 +771,7 @@ async def test_a_model_that_cannot_load_keeps_the_engine_from_starting() -> None
 
 
 def test_the_model_says_what_the_engine_can_do() -> None:
-    assert BatchingEngine(FakeModel()).capabilities == Capabilities(
-        frozenset({"en"}), longest_turn_seconds=9.0
-    )
+    assert BatchingEngine(FakeModel()).capabilities == FakeModel.capabilities
 
 
 async def test_real_speech_appears_while_it_is_spoken_and_is_right_at_the_end() -> None:

@@ -1,6 +1,7 @@
 """Which turns get the next pass, and how often they are listened to while they grow."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -8,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_asr.audio.timeline import samples
-from realtime_asr.engines.scheduling import Load, Phase, Standing, choose
+from realtime_asr.engines.scheduling import Load, Phase, SharedTime, Standing, choose, urgent, worth_preparing
 
 EVERY = samples(500)
 BUSY = 1.5
-"""From this stretch of the cadence on, nothing is prepared."""
+"""From this stretch of the cadence on, there is no time for what is mostly in vain."""
+STALE = 3.0
 NOW = 100.0
 
 standings = st.builds(
@@ -25,16 +27,17 @@ standings = st.builds(
     busy=st.booleans(),
     preface=st.sampled_from(["", "My name is Anna."]),
 )
-crowds = st.dictionaries(st.integers(0, 20), standings)
-stretches = st.floats(1, 4)
+in_any_crowd = given(
+    turns=st.dictionaries(st.integers(0, 20), standings), stretch=st.floats(1, 4), ahead=st.booleans()
+)
 
 
 def growing(new: int = EVERY, since: float = NOW) -> Standing:
     return Standing(new=new, stretch=new, every=EVERY, waiting_since=since)
 
 
-def pausing(since: float = NOW) -> Standing:
-    return replace(growing(0, since), phase=Phase.PAUSING)
+def pausing(since: float = NOW, *, new: int = 1) -> Standing:
+    return replace(growing(new, since), phase=Phase.PAUSING)
 
 
 def finished(since: float = NOW, *, length: float = 3.0, preface: str = "") -> Standing:
@@ -46,38 +49,53 @@ def finished(since: float = NOW, *, length: float = 3.0, preface: str = "") -> S
 
 
 def test_without_turns_there_is_nothing_to_do() -> None:
-    assert choose({}, NOW, 1.0) == []
+    assert choose({}, NOW, 1.0, ahead=True) == []
 
 
 @pytest.mark.parametrize(("stretch", "new"), [(1.0, EVERY), (1.5, 3 * EVERY // 2)])
 def test_a_guess_is_due_once_enough_new_audio_came(stretch: float, new: int) -> None:
-    assert choose({"a": growing(new - 1)}, NOW, stretch) == []
-    assert choose({"a": growing(new)}, NOW, stretch) == ["a"]
+    assert choose({"a": growing(new - 1)}, NOW, stretch, ahead=True) == []
+    assert choose({"a": growing(new)}, NOW, stretch, ahead=True) == ["a"]
 
 
-def test_a_pause_is_used_before_a_guess_is_made() -> None:
-    assert choose({"talks": growing(), "pauses": pausing()}, NOW, 1.0) == ["pauses"]
+def test_under_load_finals_are_made_ahead_only_if_they_are_mostly_used() -> None:
+    assert worth_preparing(1.0, 0.0)
+    assert worth_preparing(BUSY, 0.5)
+    assert not worth_preparing(BUSY, 0.4)
+
+
+@pytest.mark.parametrize("new", [0, 1])
+def test_a_pause_is_used_before_a_guess_is_made(new: int) -> None:
+    turns = {"talks": growing(since=NOW - 1), "pauses": pausing(new=new)}
+
+    assert choose(turns, NOW, 1.0, ahead=True) == ["pauses"]
+
+
+def test_of_two_pauses_the_one_whose_turn_was_heard_longer_ago_is_used_first() -> None:
+    assert choose({"late": pausing(), "early": pausing(NOW - 1)}, NOW, 1.0, ahead=True) == ["early"]
 
 
 def test_a_guess_that_waited_long_goes_before_a_pause() -> None:
-    assert choose({"talks": growing(since=NOW - 3), "pauses": pausing()}, NOW, 1.0) == ["talks"]
+    turns = {"talks": growing(since=NOW - STALE), "pauses": pausing()}
+
+    assert choose(turns, NOW, 1.0, ahead=True) == ["talks"]
 
 
-def test_under_load_a_pause_is_not_used() -> None:
-    assert choose({"pauses": pausing()}, NOW, BUSY) == []
+def test_where_finals_are_not_made_ahead_a_pause_waits_like_any_guess() -> None:
+    earlier, later = {"talks": growing(since=NOW - 2)}, {"pauses": pausing(NOW - 1)}
+
+    assert choose(later | earlier, NOW, 1.0, ahead=False) == ["talks"]
+    assert choose(later, NOW, 1.0, ahead=False) == ["pauses"]
 
 
-def test_under_load_a_final_is_made_ahead_if_it_will_likely_be_used() -> None:
-    turns = {"talks": growing(), "pauses": pausing()}
-
-    assert choose(turns, NOW, BUSY, odds=0.5) == ["pauses"]
-    assert choose(turns, NOW, BUSY, odds=0.4) == []
+def test_where_finals_are_not_made_ahead_a_pause_after_which_all_was_heard_is_left_alone() -> None:
+    assert choose({"pauses": pausing(new=0)}, NOW, 1.0, ahead=False) == []
 
 
 def test_finals_that_take_the_same_steps_are_made_together() -> None:
     turns = {n: finished(NOW - n, length=3 + n / 10) for n in range(6)}
 
-    assert choose(turns, NOW, 1.0) == [5, 4, 3, 2]
+    assert choose(turns, NOW, 1.0, ahead=True) == [5, 4, 3, 2]
 
 
 @pytest.mark.parametrize(
@@ -86,26 +104,30 @@ def test_finals_that_take_the_same_steps_are_made_together() -> None:
 def test_finals_that_take_other_steps_wait_for_their_turn(other: Standing) -> None:
     turns = {"first": finished(NOW - 3), "other": replace(other, waiting_since=NOW - 2), "like": finished()}
 
-    assert choose(turns, NOW, 1.0) == ["first"]
+    assert choose(turns, NOW, 1.0, ahead=True) == ["first"]
 
 
 def test_long_finals_are_made_one_by_one() -> None:
-    assert choose({n: finished(length=28) for n in range(4)}, NOW, 1.0) == [0]
+    assert choose({n: finished(length=28) for n in range(4)}, NOW, 1.0, ahead=True) == [0]
 
 
-@given(crowds, stretches)
-def test_finals_come_before_everything_in_the_order_asked(turns: dict[int, Standing], stretch: float) -> None:
+@in_any_crowd
+def test_finals_come_before_everything_in_the_order_asked(
+    turns: dict[int, Standing], stretch: float, *, ahead: bool
+) -> None:
     finals = [t for t, s in turns.items() if s.phase is Phase.FINISHED and not s.busy]
     in_order = sorted(finals, key=lambda turn: turns[turn].waiting_since)
 
-    chosen = choose(turns, NOW, stretch)
+    chosen = choose(turns, NOW, stretch, ahead=ahead)
 
     assert not finals or chosen == in_order[: max(len(chosen), 1)]
 
 
-@given(crowds, stretches)
-def test_those_passed_together_are_few_short_and_alike(turns: dict[int, Standing], stretch: float) -> None:
-    chosen = [turns[turn] for turn in choose(turns, NOW, stretch)]
+@in_any_crowd
+def test_those_passed_together_are_few_short_and_alike(
+    turns: dict[int, Standing], stretch: float, *, ahead: bool
+) -> None:
+    chosen = [turns[turn] for turn in choose(turns, NOW, stretch, ahead=ahead)]
 
     lengths = [standing.stretch for standing in chosen]
     assert len(chosen) <= 4
@@ -115,41 +137,39 @@ def test_those_passed_together_are_few_short_and_alike(turns: dict[int, Standing
     assert len({standing.preface for standing in chosen}) <= 1
 
 
-@given(crowds, stretches)
-def test_a_busy_turn_is_never_chosen(turns: dict[int, Standing], stretch: float) -> None:
-    assert not any(turns[turn].busy for turn in choose(turns, NOW, stretch))
+@in_any_crowd
+def test_a_busy_turn_is_never_chosen(turns: dict[int, Standing], stretch: float, *, ahead: bool) -> None:
+    assert not any(turns[turn].busy for turn in choose(turns, NOW, stretch, ahead=ahead))
 
 
-@given(crowds, stretches)
-def test_nothing_is_prepared_under_load(turns: dict[int, Standing], stretch: float) -> None:
-    phases = {turns[turn].phase for turn in choose(turns, NOW, stretch)}
+def wants(standing: Standing, stretch: float) -> bool:
+    """It has something to be heard."""
+    if standing.busy or standing.phase is Phase.FINISHED:
+        return not standing.busy
+    return standing.new >= (EVERY * stretch if standing.phase is Phase.GROWING else 1)
 
-    assert stretch < BUSY or Phase.PAUSING not in phases
 
-
-@given(crowds, stretches)
+@in_any_crowd
 def test_a_guess_is_made_only_when_it_is_due_and_the_oldest_first(
-    turns: dict[int, Standing], stretch: float
+    turns: dict[int, Standing], stretch: float, *, ahead: bool
 ) -> None:
-    chosen = choose(turns, NOW, stretch)
+    chosen = choose(turns, NOW, stretch, ahead=ahead)
 
-    guessed = [turns[turn] for turn in chosen if turns[turn].phase is Phase.GROWING]
-    due = [
-        s.waiting_since
-        for s in turns.values()
-        if s.phase is Phase.GROWING and not s.busy and s.new >= EVERY * stretch
-    ]
-    assert [standing.waiting_since for standing in guessed] == sorted(due)[: len(guessed)]
+    not_guesses = {Phase.FINISHED} | ({Phase.PAUSING} if ahead else set())
+    guessed = [turns[turn] for turn in chosen if turns[turn].phase not in not_guesses]
+    due = [s for s in turns.values() if s.phase not in not_guesses and wants(s, stretch)]
+    oldest = sorted(standing.waiting_since for standing in due)
+    assert [standing.waiting_since for standing in guessed] == oldest[: len(guessed)]
 
 
-@given(crowds, stretches)
-def test_a_worker_rests_only_when_there_is_nothing_to_do(turns: dict[int, Standing], stretch: float) -> None:
-    def wants(standing: Standing) -> bool:
-        guess = standing.phase is Phase.GROWING and standing.new >= EVERY * stretch
-        pause = standing.phase is Phase.PAUSING and stretch < BUSY
-        return not standing.busy and (guess or pause or standing.phase is Phase.FINISHED)
+@in_any_crowd
+def test_a_worker_rests_only_when_there_is_nothing_to_do(
+    turns: dict[int, Standing], stretch: float, *, ahead: bool
+) -> None:
+    pauses = [s for s in turns.values() if s.phase is Phase.PAUSING and not s.busy]
+    anything = any(wants(standing, stretch) for standing in turns.values())
 
-    assert bool(choose(turns, NOW, stretch)) == any(map(wants, turns.values()))
+    assert bool(choose(turns, NOW, stretch, ahead=ahead)) == (anything or (ahead and bool(pauses)))
 
 
 # How often
@@ -215,6 +235,8 @@ def test_the_cadence_recovers_within_ten_seconds_after_the_load_fell(
 
 # All together
 
+TICK = 0.1
+
 
 @dataclass(eq=False)
 class Work:
@@ -230,46 +252,64 @@ class Work:
 class Talker:
     """Talks, pauses now and then, finishes, and begins anew once it has its final."""
 
+    phases: Sequence[Phase]
+    restless: float
+    """How often in a second it may come into another of these."""
     since: float
-    passed: float
-    endless: bool = False
+    """What its standing calls `waiting_since`."""
     phase: Phase = Phase.GROWING
     new: int = 0
     length: int = 0
     work: Work | None = None
+    waited: float = 0.0
+    """With something to be heard, in this phase."""
 
     @property
     def standing(self) -> Standing:
-        since = self.passed if self.phase is Phase.GROWING else self.since
-        return Standing(self.new, self.length, EVERY, since, self.phase, self.work is not None)
+        return Standing(self.new, self.length, EVERY, self.since, self.phase, self.work is not None)
 
     def live(self, rng: random.Random, now: float) -> None:
         if self.phase is Phase.GROWING:
             self.new += samples(1_000 * TICK)
             self.length = min(self.length + samples(1_000 * TICK), samples(6_000))
-        if not self.endless and self.phase is not Phase.FINISHED and rng.random() < TICK / 2:
-            self.phase, self.since = rng.choice([phase for phase in Phase if phase is not self.phase]), now
-        if self.phase is Phase.FINISHED and self.since == now:
-            self.work = None  # a guess that runs is in vain now
+        if self.phase is not Phase.FINISHED and rng.random() < TICK * self.restless:
+            self.enter(rng.choice(self.phases), now)
 
-
-TICK = 0.1
+    def enter(self, phase: Phase, now: float) -> None:
+        if phase is not self.phase:
+            self.phase, self.waited = phase, 0.0
+        if phase is Phase.FINISHED:
+            self.since, self.work = now, None  # a guess that runs is in vain now
 
 
 class World:
     """Talkers before workers whose passes take as long as chance will have it. The first one never pauses."""
 
-    def __init__(self, seed: int, talkers: int, workers: int, slowness: float) -> None:
+    def __init__(
+        self,
+        seed: int,
+        talkers: int,
+        restless: float,
+        workers: int,
+        slowness: float,
+        odds: float,
+        *,
+        endless: bool,
+    ) -> None:
         self.now = 0.0
         self.asked: list[int] = []
         self.served: list[int] = []
-        self.guesses = 0
-        """Of what the first one says."""
+        self.waited = dict.fromkeys(Phase, 0.0)
+        """The longest that anybody did."""
+        self.bound = talkers * (slowness + TICK)
+        """As long as it takes to hear everybody once, one after the other."""
         self._rng = random.Random(seed)
         self._load = Load(workers)
         self._workers = workers
         self._slowness = slowness
-        self._turns = {n: Talker(0.0, 0.0, endless=n == 0) for n in range(talkers)}
+        self._odds = odds
+        phases = [Phase.GROWING, Phase.PAUSING] if endless else list(Phase)
+        self._turns = {n: Talker(phases if n else [Phase.GROWING], restless, 0.0) for n in range(talkers)}
         self._running: list[Work] = []
 
     def run(self, duration: float) -> None:
@@ -283,23 +323,30 @@ class World:
                 self._end(work)
             while len(self._running) < self._workers and self._begins():
                 pass
+            self._wait()
+
+    @property
+    def _stretch(self) -> float:
+        return self._load.stretch([turn.standing for turn in self._turns.values()], self.now)
 
     def _begins(self) -> bool:
         standings = {n: turn.standing for n, turn in self._turns.items()}
-        stretch = self._load.stretch([*standings.values()], self.now)
-        chosen = list(choose(standings, self.now, stretch))
+        ahead = worth_preparing(self._stretch, self._odds)
+        chosen = list(choose(standings, self.now, self._stretch, ahead=ahead))
         if not chosen:
             return False
-        guess = self._turns[chosen[0]].phase is Phase.GROWING
+        phase = self._turns[chosen[0]].phase
+        guess = phase is Phase.GROWING or (phase is Phase.PAUSING and not ahead)
         took = self._rng.uniform(0.2, 1.0) * self._slowness
         work = Work(chosen, guess, took, self.now + took)
         self._running.append(work)
         for n in chosen:
             turn = self._turns[n]
-            turn.work, turn.passed, turn.new = work, self.now, 0
+            turn.work, turn.new = work, 0
             if turn.phase is Phase.FINISHED:
                 self.served.append(n)
-            self.guesses += guess and n == 0
+            else:
+                turn.since = self.now
         return True
 
     def _end(self, work: Work) -> None:
@@ -311,25 +358,67 @@ class World:
                 continue
             turn.work = None
             if turn.phase is Phase.FINISHED:
-                self._turns[n] = Talker(self.now, self.now)
+                self._turns[n] = Talker(turn.phases, turn.restless, self.now)
             elif turn.phase is Phase.PAUSING and not work.guess:
-                turn.phase = Phase.GROWING
+                turn.enter(Phase.GROWING, self.now)
+
+    def _wait(self) -> None:
+        stretch = self._stretch
+        for turn in self._turns.values():
+            turn.waited = turn.waited + TICK if wants(turn.standing, stretch) else 0.0
+            self.waited[turn.phase] = max(self.waited[turn.phase], turn.waited)
 
 
-@given(
-    seed=st.integers(0, 10_000),
-    talkers=st.integers(1, 8),
-    workers=st.integers(1, 3),
-    slowness=st.floats(0.02, 1.0),
-)
-@settings(max_examples=25, deadline=None)
-def test_nobody_starves_and_finals_are_served_in_the_order_asked(
-    seed: int, talkers: int, workers: int, slowness: float
-) -> None:
-    world = World(seed, talkers, workers, slowness)
+def worlds(*, endless: bool) -> st.SearchStrategy[World]:
+    return st.builds(
+        World,
+        seed=st.integers(0, 10_000),
+        talkers=st.integers(1, 8),
+        restless=st.floats(0.1, 3),
+        workers=st.integers(1, 3),
+        slowness=st.floats(0.02, 1.0),
+        odds=st.floats(0, 1),
+        endless=st.just(endless),
+    )
 
-    world.run(duration=120.0)
+
+@given(worlds(endless=False))
+@settings(max_examples=50, deadline=None)
+def test_finals_are_served_in_the_order_asked_and_none_is_forgotten(world: World) -> None:
+    world.run(duration=60.0)
 
     assert world.asked[: len(world.served)] == world.served
-    assert len(world.asked) - len(world.served) <= talkers
-    assert world.guesses > 0
+    assert world.waited[Phase.FINISHED] <= world.bound
+
+
+@given(worlds(endless=True))
+@settings(max_examples=50, deadline=None)
+def test_nobody_waits_much_longer_than_it_takes_to_hear_everybody_once(world: World) -> None:
+    world.run(duration=60.0)
+
+    assert world.waited[Phase.PAUSING] <= world.bound
+    assert world.waited[Phase.GROWING] <= STALE + world.bound
+
+
+def test_passes_that_run_at_once_share_the_workers_time() -> None:
+    time = SharedTime(workers=2)
+
+    began = time.each(passes=0, now=10.0)
+    alone = time.each(passes=2, now=11.0)
+    crowded = time.each(passes=4, now=13.0)
+
+    assert (1.0, 1.0) == (alone - began, crowded - alone)
+
+
+@given(turns=st.dictionaries(st.integers(), standings), ahead=st.booleans())
+def test_urgent_are_finals_and_where_they_are_made_ahead_pauses(
+    turns: dict[int, Standing],
+    *,
+    ahead: bool,
+) -> None:
+    chosen = urgent(turns, ahead=ahead)
+
+    others = [standing.phase for turn, standing in turns.items() if turn not in chosen]
+    assert Phase.GROWING not in {standing.phase for standing in chosen.values()}
+    assert Phase.FINISHED not in others
+    assert ahead == (Phase.PAUSING not in others) or Phase.PAUSING not in {s.phase for s in turns.values()}

@@ -24,6 +24,19 @@ async def test_what_the_work_raises_is_raised() -> None:
         await in_thread(work)
 
 
+async def test_a_thread_that_cannot_be_had_is_raised_where_the_work_is_awaited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    future = in_thread(lambda: None)
+
+    with pytest.raises(RuntimeError, match="can't start"):
+        await future
+
+
 async def test_nobody_minds_work_that_ends_after_it_was_given_up() -> None:
     free = threading.Event()
     future = in_thread(free.wait)

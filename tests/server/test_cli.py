@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +76,15 @@ def test_a_port_in_use_stops_the_start_with_one_sentence(capsys: Printed) -> Non
     assert code == 1
     assert sentence.startswith("realtime-asr: Cannot listen on 127.0.0.1: ")
     assert port in sentence
+
+
+def test_the_process_ends_with_the_code_though_its_model_is_still_being_loaded() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = (sys.executable, "-m", "realtime_asr", "serve", "--port", str(taken.getsockname()[1]))
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert 1 == ended.returncode
+    assert ended.stderr.splitlines()[-1].startswith("realtime-asr: Cannot listen on 127.0.0.1: ")
 
 
 def test_without_keys_a_server_does_not_show_itself_to_the_network(capsys: Printed) -> None:
