@@ -6,15 +6,11 @@ late and how often is told with the result, and promised to nobody.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from realtime_asr.bench.measure import Measure
 from realtime_asr.bench.report import LATEST_MS, Report
-
-
-class Untold(Exception):
-    """A run from which nothing follows; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ class Step:
 
     @property
     def is_untold(self) -> bool:
-        """We spoke too slowly ourselves, so the server never had to bear so many streams."""
+        """We spoke too slowly ourselves, so the server never had to bear so many. It does not hold either."""
         return (self.report.sender.p95 or 0) > LATEST_MS
 
     @property
@@ -81,7 +77,6 @@ class Found:
     stopped_by: str | None
     measured: str
     """Date and time, in ISO 8601."""
-    version: str
 
 
 def find(attempt: Attempt, confirm: Attempt, most: int) -> Outcome:
@@ -89,24 +84,25 @@ def find(attempt: Attempt, confirm: Attempt, most: int) -> Outcome:
 
     A run is a sample. Near the limit every other one holds by luck, and a search stops at such a one.
     """
-    tried: list[Step] = []
+    untold: set[int] = set()
 
-    def holds(streams: int) -> bool:
-        step = attempt(streams)
-        tried.append(step)
+    def holds(step: Step) -> bool:
         if step.is_untold:
-            raise Untold(f"A load of {streams} is more than this program can speak in time.")
+            untold.add(step.streams)
         return step.holds
 
-    try:
-        best = largest(holds, most)
-        stopped_by = f"No more than {most} were to be tried." if best == most else None
-    except Untold as reason:
-        best, stopped_by = max((step.streams for step in tried if step.holds), default=0), str(reason)
-    confirming = (confirm(streams) for streams in range(best, 0, -1))
-    held = next((step for step in confirming if step.holds), None)
-    # Where fewer than that were confirmed, the limit showed itself after all.
-    return Outcome(held, stopped_by if held is None or held.streams == best else None)
+    best = largest(lambda streams: holds(attempt(streams)), most)
+    held = next((step for step in map(confirm, range(best, 0, -1)) if holds(step)), None)
+    return Outcome(held, _stopped_by(held.streams if held else 0, most, untold))
+
+
+def _stopped_by(held: int, most: int, untold: Collection[int]) -> str | None:
+    """None where it was the server."""
+    if held == most:
+        return f"No more than {most} were to be tried."
+    if held + 1 in untold:
+        return f"A load of {held + 1} is more than this program can speak in time."
+    return None
 
 
 def largest(holds: Callable[[int], bool], most: int) -> int:
@@ -149,7 +145,6 @@ def found(outcome: Outcome, margin: int) -> Found | None:
         cpu_per_stream=report.cost.cpu_per_audio_second if report.cost else None,
         stopped_by=outcome.stopped_by,
         measured=report.began,
-        version=report.host.versions.get("realtime-asr", "unknown"),
     )
 
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -17,6 +18,7 @@ from realtime_asr.bench.run import Progress, run
 from realtime_asr.bench.table import milliseconds, table
 
 _KEY: Final = "OPENAI_API_KEY"
+_RANGE: Final = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -51,7 +53,7 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     """A flag for each field of a plan."""
     for name, (text, kind) in _FLAGS.items():
         default = _DEFAULTS[name]
-        told = f" [default {default}]" if default not in (None, False) else ""
+        told = "" if default is None or default is False else f" [default {shown(default)}]"
         parser.add_argument(
             f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, help=text + told, **kind
         )
@@ -60,7 +62,27 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
 def plan_from(asked: argparse.Namespace) -> Plan:
     """Raises BadPlan."""
     told = {name: value for name, value in vars(asked).items() if name in _FLAGS}
-    return Plan(**{**_DEFAULTS, "api_key": os.environ.get(_KEY), **told})
+    return Plan(**{**_DEFAULTS, "api_key": usual_key(), **told})
+
+
+def usual_key() -> str | None:
+    """Where OpenAI's own clients find theirs."""
+    return os.environ.get(_KEY)
+
+
+def shown(default: Any) -> str:
+    """As one would write it."""
+    if isinstance(default, tuple):
+        return "-".join(map(str, default))
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def span(told: str) -> tuple[int, int]:
+    """LOW-HIGH, or one number for both."""
+    if not (found := _RANGE.fullmatch(told)):
+        raise ValueError(told)
+    low, high = found.groups()
+    return int(low), int(high or low)
 
 
 def shown_on(terminal: TextIO) -> Callable[[Progress], None] | None:
@@ -105,6 +127,7 @@ _FLAGS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "warmup_turns": ("turns that each stream speaks first and that do not count", _COUNT),
     "seconds": ("speak for so long instead of for a number of turns", _SECONDS),
     "turn_seconds": ("length of a turn, as near as whole clips come; 0 for one clip", _SECONDS),
+    "breath_ms": ("silence within a turn, between its clips", {"type": span, "metavar": "LOW[-HIGH]"}),
     "pause_seconds": ("silence after each turn", _SECONDS),
     "chunk_ms": ("audio in each message", _COUNT),
     "silence_ms": ("silence after which the server shall end a turn", _COUNT),

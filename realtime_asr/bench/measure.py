@@ -89,7 +89,7 @@ def measure(recordings: Sequence[Recording], *, silence_ms: float | None, warmup
             align(words, plain(each.text)).errors for words, each in zip(spoken, said, strict=True)
         ),
         deltas=figure([sum(len(item.deltas) for item in each.items) / len(each.turns) for each in said]),
-        phantoms=sum(bool(plain(each.text)) for _, each in told if not each.turns),
+        phantoms=sum(_says_something(each) for _, each in told if not each.turns),
         errors=Counter(
             heard.text
             for recording in recordings
@@ -120,6 +120,11 @@ def _latencies(
             yield Measure.COMMIT, _since(item.committed_at, item.completed.at)
     for sample in _lags(recording.began, exchange):
         yield Measure.LAG, sample
+
+
+def _says_something(exchange: Exchange) -> bool:
+    """Or said it once: what was shown was read."""
+    return any(plain(item.text) or plain(item.shown) for item in exchange.items)
 
 
 def _since(moment: float, at: float) -> Sample:

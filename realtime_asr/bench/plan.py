@@ -33,6 +33,8 @@ class Plan:
 
     turn_seconds: float = 5
     """As near as whole clips come; 0 for one clip a turn."""
+    breath_ms: tuple[int, int] = (30, 100)
+    """Silence between the clips of a turn, at least and at most. From 200 on a turn often seems to end."""
     pause_seconds: float = 2
     chunk_ms: int = 100
     silence_ms: int = 500
@@ -57,6 +59,10 @@ class Plan:
             (self.turns < 1 or self.warmup_turns < 0, "Each stream needs a turn that counts."),
             (not 10 <= self.chunk_ms <= 1000, "A chunk has between 10 and 1000 ms."),
             (self.pause_seconds <= 0, "Without pauses there are no turns."),
+            (
+                not 0 <= self.breath_ms[0] <= self.breath_ms[1],
+                "A breath has a shortest time, not below 0, and a longest that is no shorter.",
+            ),
         ):
             if wrong:
                 raise BadPlan(message)

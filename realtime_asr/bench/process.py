@@ -81,5 +81,6 @@ def _open_files(pid: int, proc: Path) -> set[str]:
     files: set[str] = set()
     with suppress(OSError):  # another user's, or gone
         for entry in (proc / str(pid) / "fd").iterdir():
-            files.add(str(entry.readlink()))
+            with suppress(OSError):  # closed by now
+                files.add(str(entry.readlink()))
     return files

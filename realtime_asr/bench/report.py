@@ -1,6 +1,5 @@
 """What a run showed: the figures, whether they can be trusted, and where they were taken."""
 
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pydantic import TypeAdapter
 
 from realtime_asr.bench.measure import Figure, Measure, Measured, figure
 from realtime_asr.bench.plan import Plan
+from realtime_asr.engines.host import usable_cores
 
 LATEST_MS: Final = 50
 """If one chunk in twenty is sent later than this, the load was not what was asked for."""
@@ -23,6 +23,7 @@ _PACKAGES: Final = ("realtime-asr", "websockets", "numpy")
 class Host:
     cpu: str
     cores: int
+    """That the process may use."""
     system: str
     versions: Mapping[str, str]
 
@@ -102,8 +103,8 @@ class Report:
 
 def host() -> Host:
     versions = {name: found for name in _PACKAGES if (found := _version(name))}
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Host(_cpu(), cores, platform.platform(), {"python": platform.python_version(), **versions})
+    system, python = platform.platform(), platform.python_version()
+    return Host(_cpu(), usable_cores(), system, {"python": python, **versions})
 
 
 def _cpu(told: Path = Path("/proc/cpuinfo")) -> str:

@@ -19,8 +19,6 @@ WIRE_RATE: Final = 24_000
 SHIPPED: Final = Path(__file__).parent / "speech"
 
 _AUDIBLE = 0.01
-_BREATH = (0.03, 0.1)
-"""Seconds between two clips of one turn: too short to end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +67,16 @@ def clips(folder: Path | None = None) -> list[Clip]:
     return [_clip(SHIPPED / name, about["text"], about) for name, about in told.items()]
 
 
-def turns(clips: Sequence[Clip], seconds: float, rng: random.Random) -> Iterator[Clip]:
+def turns(
+    clips: Sequence[Clip], seconds: float, rng: random.Random, breath_ms: tuple[int, int]
+) -> Iterator[Clip]:
     """Without end. Each is clips one after the other until it is about so long, and at least one."""
     shuffled = _shuffled(clips, rng)
     following = next(shuffled)
     while True:
         turn = following
         while (following := next(shuffled)).seconds / 2 < seconds - turn.seconds:
-            turn = _joined(turn, following, rng.uniform(*_BREATH))
+            turn = _joined(turn, following, rng.uniform(*breath_ms) / 1000)
         yield turn
 
 

@@ -1,7 +1,6 @@
 """One paced connection: it speaks at the speed of speech, never waits for answers, and notes what happens."""
 
 import asyncio
-import json
 from array import array
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -9,7 +8,7 @@ from itertools import count
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from realtime_asr.bench import wire
 from realtime_asr.bench.facts import Commit, Heard, Recording, Refusal
@@ -53,7 +52,7 @@ class Stream:
             return Refusal(str(refused))
         except InvalidStatus as refused:
             return Refusal(f"http {refused.response.status_code}")
-        except (OSError, TimeoutError, InvalidHandshake) as failure:
+        except (OSError, TimeoutError, WebSocketException) as failure:
             return Refusal(type(failure).__name__)
 
     async def _converse(self, is_over: Callable[[], bool]) -> Recording:
@@ -109,8 +108,8 @@ class Stream:
     async def _listen(self, socket: ClientConnection) -> None:
         with suppress(ConnectionClosed):
             while True:
-                frame = await socket.recv()
-                if heard := wire.read(json.loads(frame), self._clock()):
+                event = wire.event(await socket.recv())
+                if heard := wire.read(event, self._clock()):
                     self._note(heard)
         self._heard.append(Heard(self._clock(), "closed", text=f"close {socket.close_code}"))
 
@@ -146,7 +145,7 @@ class Stream:
 async def _told(socket: ClientConnection, ending: str) -> None:
     event: Mapping[str, Any] = {"type": ""}
     while not event["type"].endswith(ending):
-        event = json.loads(await socket.recv())
+        event = wire.event(await socket.recv())
         if event["type"] == "error":
             raise _Refused(" ".join([wire.code(event), *await _farewell(socket)]))
 

@@ -37,8 +37,8 @@ def tracks(plan: Plan, clips: Sequence[Clip]) -> list[Track]:
     """Of all streams, the silent ones last."""
     rng = random.Random(plan.seed)  # noqa: S311  a run that can be repeated, not a secret
     silence = wire.append(speech.quiet(plan.chunk_seconds))
-    distinct = islice(speech.turns(clips, plan.turn_seconds, rng), min(_DISTINCT, plan.streams * _most(plan)))
-    said = [_turn(plan, clip, rng) for clip in distinct]
+    made = speech.turns(clips, plan.turn_seconds, rng, plan.breath_ms)
+    said = [_turn(plan, clip, rng) for clip in islice(made, min(_DISTINCT, plan.streams * _most(plan)))]
     cycle = plan.turn_seconds + plan.pause_seconds
     speaking = [_track(plan, said, silence, rng, rng.uniform(0, cycle)) for _ in range(plan.streams)]
     silent = [Track((), silence, (), frozenset(), rng.random()) for _ in range(plan.silent_streams)]

@@ -65,29 +65,52 @@ def commit(ref: str) -> str:
     return _said(f"{_AUDIO}commit", event_id=ref)
 
 
+def event(frame: str | bytes) -> Mapping[str, Any]:
+    """What a frame says, whoever sent it: an error where it is garbled, no type where it is no event."""
+    try:
+        said = json.loads(frame) if isinstance(frame, str) else None
+    except (ValueError, RecursionError):
+        return {"type": "error", "error": {"code": "no_json"}}
+    return said if isinstance(said, dict) and isinstance(said.get("type"), str) else {"type": ""}
+
+
 def read(event: Mapping[str, Any], at: float) -> Heard | None:
     """None for what tells nothing of turns, such as the settings in force."""
-    item = event.get("item_id") or ""
+    item = _text(event, "item_id")
     match _KINDS.get(event["type"]):
         case None:
             return None
         case "delta":
-            return Heard(at, "delta", item, event.get("delta") or "")
+            return Heard(at, "delta", item, _text(event, "delta"))
         case "completed":
-            return Heard(at, "completed", item, event.get("transcript") or "")
+            return Heard(at, "completed", item, _text(event, "transcript"))
         case "failed":
             return Heard(at, "failed", item, code(event))
         case "error":
-            return Heard(at, "error", event["error"].get("event_id") or "", code(event))
+            return Heard(at, "error", _text(_error(event), "event_id"), code(event))
         case kind:
-            milliseconds = event.get("audio_start_ms", event.get("audio_end_ms"))
-            return Heard(at, kind, item, audio=None if milliseconds is None else milliseconds / 1000)
+            return Heard(at, kind, item, audio=_seconds(event))
 
 
 def code(event: Mapping[str, Any]) -> str:
     """Of an error: its name, or else its kind."""
-    error = event["error"]
+    error = _error(event)
     return str(error.get("code") or error.get("type") or "unknown")
+
+
+def _error(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    error = event.get("error")
+    return error if isinstance(error, dict) else {}
+
+
+def _seconds(event: Mapping[str, Any]) -> float | None:
+    milliseconds = event.get("audio_start_ms", event.get("audio_end_ms"))
+    return milliseconds / 1000 if isinstance(milliseconds, int | float) else None
+
+
+def _text(event: Mapping[str, Any], name: str) -> str:
+    text = event.get(name)
+    return text if isinstance(text, str) else ""
 
 
 def _said(type: str, **fields: object) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from realtime_asr.bench.capacity import Found, Outcome, Step, find, found
-from realtime_asr.bench.command import shown_on
+from realtime_asr.bench.command import shown, shown_on, span, usual_key
 from realtime_asr.bench.measure import Measure
 from realtime_asr.bench.plan import BadPlan, Plan
 from realtime_asr.bench.run import run
@@ -35,7 +34,7 @@ def add_capacity(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "with, and let nothing else run.",
     )
     for name, (text, default, kind) in _FLAGS.items():
-        told = "" if default is None else f" [default {default:g}]"
+        told = "" if default is None else f" [default {shown(default)}]"
         command.add_argument(f"--{name.replace('_', '-')}", default=default, help=text + told, **kind)
     command.set_defaults(run=_capacity, fixed={})
     return command
@@ -95,7 +94,7 @@ def _planned(settings: Settings, asked: argparse.Namespace) -> Iterator[Plan]:
 
 def _key(settings: Settings) -> str | None:
     keys = settings.api_keys
-    return keys[0].get_secret_value() if keys else os.environ.get("OPENAI_API_KEY")
+    return keys[0].get_secret_value() if keys else usual_key()
 
 
 def _search(plan: Plan, asked: argparse.Namespace) -> Outcome:
@@ -147,7 +146,7 @@ def _told(best: Found, asked: argparse.Namespace) -> str:
 _HEAD: Final = _line(
     "streams", "seconds", "p95 of finals (ms)", "first delta p50 (ms)", "CPU per stream", "verdict"
 )
-_OF_A_PLAN: Final = ("language", "silence_ms", "turn_seconds", "pause_seconds", "speech")
+_OF_A_PLAN: Final = ("language", "silence_ms", "turn_seconds", "breath_ms", "pause_seconds", "speech")
 _COUNT: Final = {"type": int, "metavar": "NUMBER"}
 _SECONDS: Final = {"type": float, "metavar": "SECONDS"}
 _FLAGS: Final[Mapping[str, tuple[str, Any, Mapping[str, Any]]]] = {
@@ -163,6 +162,11 @@ _FLAGS: Final[Mapping[str, tuple[str, Any, Mapping[str, Any]]]] = {
     "language": ("language to ask for, such as en", None, {"metavar": "TEXT"}),
     "silence_ms": ("silence after which a turn ends", 500, _COUNT),
     "turn_seconds": ("length of a turn, as near as whole clips come", 5.0, _SECONDS),
+    "breath_ms": (
+        "silence within a turn, between its clips",
+        (30, 100),
+        {"type": span, "metavar": "LOW[-HIGH]"},
+    ),
     "pause_seconds": ("silence after each turn", 2.0, _SECONDS),
     "speech": (
         "recordings to speak instead of ours: NAME.wav and NAME.txt",

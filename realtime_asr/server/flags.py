@@ -54,10 +54,10 @@ def _kind(name: str, field: FieldInfo) -> Mapping[str, Any]:
         return {"action": "store_true" if name.startswith("no_") else argparse.BooleanOptionalAction}
     plain = get_args(kind)[0] if isinstance(kind, types.UnionType) else kind
     assert isinstance(plain, type)
-    return {"metavar": _METAVAR[plain.__name__]}
+    return {"metavar": "FOLDER" if name.endswith("_folder") else _METAVAR[plain.__name__]}
 
 
-_METAVAR: Final = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "PATH"}
+_METAVAR: Final = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "FILE"}
 
 
 def _help(name: str, field: FieldInfo) -> str:

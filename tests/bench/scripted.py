@@ -9,8 +9,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 Event = dict[str, Any]
-Script = Mapping[str | int, Sequence[Event | int]]
-"""What is said and with which code it hangs up, by type of message or by how many chunks of audio were heard."""
+Script = Mapping[str | int, Sequence[Event | str | bytes | int]]
+"""What is said, as an event or as it is, and with which code it hangs up, by type of message or by how many
+chunks of audio were heard.
+"""
 
 CREATED: Event = {"type": "session.created", "session": {}}
 UPDATED: Event = {"type": "session.updated", "session": {}}
@@ -50,7 +52,7 @@ class Scripted:
             if isinstance(said, int):
                 await socket.close(said)
             else:
-                await socket.send(json.dumps(said))
+                await socket.send(json.dumps(said) if isinstance(said, dict) else said)
 
 
 @asynccontextmanager

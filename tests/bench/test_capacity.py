@@ -116,12 +116,27 @@ def test_if_not_one_stream_holds_nothing_is_found() -> None:
     assert found(Outcome(None, None), 10) is None
 
 
-def test_a_client_out_of_breath_ends_the_search_with_that_reason() -> None:
+def test_a_client_out_of_breath_is_told_where_it_is_the_limit() -> None:
     outcome = find(bearing(50, breath=12), bearing(50, breath=12), MOST)
 
     assert outcome.held is not None
-    assert 8 == outcome.held.streams
-    assert "A load of 16 is more than this program can speak in time." == outcome.stopped_by
+    assert 12 == outcome.held.streams
+    assert "A load of 13 is more than this program can speak in time." == outcome.stopped_by
+
+
+def test_a_client_out_of_breath_far_above_the_limit_is_no_reason() -> None:
+    outcome = find(bearing(13, breath=15), bearing(13, breath=15), MOST)
+
+    assert outcome.held is not None
+    assert (13, None) == (outcome.held.streams, outcome.stopped_by)
+
+
+def test_a_client_that_gets_out_of_breath_while_it_confirms_is_told_too() -> None:
+    outcome = find(bearing(6), bearing(6, breath=5), MOST)
+
+    assert outcome.held is not None
+    assert 5 == outcome.held.streams
+    assert "A load of 6 is more than this program can speak in time." == outcome.stopped_by
 
 
 def test_a_client_without_any_breath_finds_nothing_and_says_why() -> None:
@@ -167,7 +182,6 @@ def test_what_is_kept_says_what_was_measured() -> None:
         cpu_per_stream=0.1,
         stopped_by="No more than 20 were to be tried.",
         measured="2026-01-02T03:04:05+00:00",
-        version="unknown",
     )
     assert expected == found(outcome, 10)
 

@@ -75,6 +75,29 @@ def test_every_field_of_a_plan_has_a_flag(capsys: pytest.CaptureFixture[str]) ->
     assert all(f"--{name.replace('_', '-')}" in shown for name in Plan.__dataclass_fields__)
 
 
+def test_the_help_tells_defaults_zero_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed("--help")
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "decides what is said when [default 0]" in shown
+    assert "LOW[-HIGH]" in shown
+    assert "[default 30-100]" in shown
+    assert "default None" not in shown
+    assert "default False" not in shown
+
+
+@pytest.mark.parametrize(("told", "expected"), [("200-450", (200, 450)), ("300", (300, 300))])
+def test_breath_is_a_range_or_always_the_same(told: str, expected: tuple[int, int]) -> None:
+    assert expected == plan_from(parsed("--breath-ms", told)).breath_ms
+
+
+@pytest.mark.parametrize("told", ["", "a", "1-2-3", "-5"])
+def test_what_is_no_range_is_refused(told: str) -> None:
+    with pytest.raises(SystemExit):
+        parsed("--breath-ms", told)
+
+
 def test_a_valid_run_is_shown_and_written(
     tmp_path: Path, returning: Callable[[Report], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,6 +136,12 @@ def test_text_of_a_silent_stream_is_a_phantom_and_an_empty_one_is_none() -> None
     assert (1, 0, None) == (found.phantoms, found.turns, found.wer)
 
 
+def test_text_that_was_shown_and_then_taken_back_is_a_phantom_too() -> None:
+    story = (heard(1, "delta", "a", "Thank"), heard(2, "completed", "a", ""), heard(3, "delta", "b", " "))
+
+    assert 1 == measured(recorded(heard=story)).phantoms
+
+
 def test_errors_and_farewells_are_counted_by_code() -> None:
     story = (heard(1, "error", "", "rate_limit_exceeded"), heard(2, "closed", "", "close 1011"))
 

@@ -14,6 +14,8 @@ from realtime_asr.bench.plan import BadPlan, Plan
         ({"turns": 0}, "a turn that counts"),
         ({"chunk_ms": 5}, "between 10 and 1000 ms"),
         ({"pause_seconds": 0}, "Without pauses"),
+        ({"breath_ms": (300, 200)}, "A breath"),
+        ({"breath_ms": (-1, 200)}, "A breath"),
     ],
 )
 def test_a_plan_that_cannot_be_run_says_why(wrong: dict[str, Any], why: str) -> None:

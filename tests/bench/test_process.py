@@ -81,6 +81,16 @@ def test_a_child_that_is_gone_by_now_costs_nothing(tmp_path: Path, monkeypatch: 
     assert Usage(0.75, 20 * 1024) == usage(20, tmp_path)
 
 
+def test_a_file_that_is_closed_while_it_is_looked_at_hides_no_other(tmp_path: Path) -> None:
+    table_in(tmp_path, LISTENING)
+    process_in(tmp_path, 20, 1)
+    for number in range(4, 20):
+        # No link any more: it cannot be read.
+        (tmp_path / "20" / "fd" / str(number)).write_text("")
+
+    assert {"socket:[7]"} == process._open_files(20, tmp_path)
+
+
 def test_a_process_that_is_gone_while_the_port_is_looked_up_is_passed_over(tmp_path: Path) -> None:
     table_in(tmp_path, LISTENING)
     process_in(tmp_path, 20, 1)

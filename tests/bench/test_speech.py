@@ -13,6 +13,8 @@ from realtime_asr.bench.words import plain
 from tests.bench.examples import said
 from tests.fakes import silence, speech
 
+BREATH = (30, 100)
+
 
 def write(path: Path, pcm: bytes, *, rate: int = 24_000, channels: int = 1, sample_bytes: int = 2) -> None:
     with wave.open(str(path), "wb") as recording:
@@ -110,23 +112,40 @@ def test_a_recording_that_will_not_do_is_refused(
 def test_a_turn_is_clips_until_it_is_about_as_long_as_asked() -> None:
     three = [clip(text, 3.0) for text in ("one", "two", "three")]
 
-    made = list(islice(turns(three, 5, random.Random(1)), 20))
+    made = list(islice(turns(three, 5, random.Random(1), BREATH), 20))
 
     assert {2} == {len(turn.spoken.words) for turn in made}
     assert all(6.0 < turn.seconds < 6.11 for turn in made)
     assert all(turn.spoken.end == pytest.approx(turn.seconds) for turn in made)
 
 
+def test_between_clips_there_is_a_breath_as_long_as_asked_and_words_keep_their_times() -> None:
+    rng = np.random.default_rng(1)
+    noise = rng.integers(1000, 2000, 24_000, np.int16).tobytes()
+    one = Clip(Spoken("one", 0.25, 0.75, (Word("one", 0.25, 0.75),)), noise)
+
+    made = list(islice(turns([one, one], 3, random.Random(1), (200, 450)), 20))
+
+    for turn in made:
+        first, second = turn.spoken.words[:2]
+        breath = second.start - first.end - 0.5
+        after = round((first.end + 0.25) * 24_000)
+        assert 0.2 <= breath <= 0.45
+        assert not np.frombuffer(turn.pcm, np.int16)[after : after + round(breath * 24_000)].any()
+        assert noise == turn.pcm[2 * round((second.start - 0.25) * 24_000) :][: len(noise)]
+    assert len({turn.seconds for turn in made}) > 10
+
+
 def test_a_turn_of_no_length_is_one_clip() -> None:
     assert {"hello"} == {
-        turn.spoken.text for turn in islice(turns([clip("hello", 1.0)], 0, random.Random(1)), 5)
+        turn.spoken.text for turn in islice(turns([clip("hello", 1.0)], 0, random.Random(1), BREATH), 5)
     }
 
 
 def test_every_clip_is_said_before_one_is_said_again() -> None:
     three = [clip(text, 1.0) for text in ("one", "two", "three")]
 
-    first = {turn.spoken.text for turn in islice(turns(three, 0, random.Random(1)), 3)}
+    first = {turn.spoken.text for turn in islice(turns(three, 0, random.Random(1), BREATH), 3)}
 
     assert {"one", "two", "three"} == first
 
@@ -134,6 +153,6 @@ def test_every_clip_is_said_before_one_is_said_again() -> None:
 def test_beside_words_without_times_the_times_of_others_are_of_no_use() -> None:
     timed, untimed = clip("one", 1.0), Clip(Spoken("two", 0.0, 1.0), quiet(1.0))
 
-    turn = next(turns([timed, untimed], 2, random.Random(1)))
+    turn = next(turns([timed, untimed], 2, random.Random(1), BREATH))
 
     assert () == turn.spoken.words

@@ -16,7 +16,7 @@ from realtime_asr.bench.plan import Plan
 from realtime_asr.bench.speech import Spoken, quiet
 from realtime_asr.bench.stream import Stream
 from realtime_asr.bench.track import Track
-from tests.bench.scripted import CREATED, OPEN, Event, Script, Scripted, answers, failed, serving
+from tests.bench.scripted import CREATED, OPEN, UPDATED, Event, Script, Scripted, answers, failed, serving
 
 PLAN = Plan("ws://localhost/v1", chunk_ms=10, pause_seconds=0.05, patience_seconds=0.1)
 FRAME = wire.append(quiet(0.01))
@@ -95,15 +95,39 @@ async def test_a_server_that_hangs_up_is_noted() -> None:
     assert recording.sent < 0.1
 
 
+async def test_a_server_that_says_odd_things_is_heard_out() -> None:
+    odd: list[Event | str | bytes | int] = [
+        b"\x00\xff",
+        '{"ping": 1}',
+        "[]",
+        "{",
+        {"type": "error", "error": None},
+    ]
+
+    recording, _ = await recorded(
+        {
+            "called": [b"hm", "[]", CREATED],
+            "session.update": ['{"ping": 1}', UPDATED],
+            3: odd,
+            8: answers("a", "hello"),
+        }
+    )
+
+    assert ["no_json", "unknown"] == [fact.text for fact in recording.heard if fact.kind == "error"]
+    assert "completed" == recording.heard[-1].kind
+
+
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
         ({"called": [failed("rate_limit_exceeded"), 1013]}, "rate_limit_exceeded close 1013"),
         ({"called": [1013]}, "close 1013"),
         ({"called": [CREATED], "session.update": [failed("invalid_model")]}, "invalid_model"),
+        ({"called": [CREATED], "session.update": [{"type": "error", "message": "No."}]}, "unknown"),
+        ({"called": ["<html>"]}, "no_json"),
         ({"called": [CREATED]}, "TimeoutError"),
     ],
-    ids=["error and close", "close", "error", "silence"],
+    ids=["error and close", "close", "error", "odd error", "no protocol", "silence"],
 )
 async def test_a_server_that_does_not_want_us_has_its_reason_noted(
     script: Script, reason: str, monkeypatch: pytest.MonkeyPatch
@@ -122,6 +146,18 @@ async def test_a_refusal_in_http_has_its_status_noted() -> None:
         port = server.sockets[0].getsockname()[1]
 
         assert Refusal("http 503") == await streamed(f"ws://127.0.0.1:{port}/v1")
+
+
+async def test_a_server_that_sends_us_to_a_strange_place_has_that_noted() -> None:
+    def elsewhere(socket: ServerConnection, _: Request) -> Response:
+        response = socket.respond(HTTPStatus.FOUND, "")
+        response.headers["Location"] = "ftp://localhost/"
+        return response
+
+    async with serve(Scripted({}).converse, "127.0.0.1", 0, process_request=elsewhere) as server:
+        port = server.sockets[0].getsockname()[1]
+
+        assert Refusal("InvalidURI") == await streamed(f"ws://127.0.0.1:{port}/v1")
 
 
 async def test_where_nobody_listens_that_is_noted() -> None:

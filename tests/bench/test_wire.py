@@ -99,7 +99,31 @@ REFUSED = {"type": "invalid_request_error", "code": "input_audio_buffer_commit_e
             Heard(9, "error", "commit_1", "input_audio_buffer_commit_empty"),
         ),
         ({"type": "error", "error": {}}, Heard(9, "error", "", "unknown")),
+        # From here on, what no server should say.
+        ({"type": "error", "error": None}, Heard(9, "error", "", "unknown")),
+        ({"type": "error", "message": "No."}, Heard(9, "error", "", "unknown")),
+        ({"type": "error", "error": {"code": "no", "event_id": 5}}, Heard(9, "error", "", "no")),
+        ({"type": f"{TEXT}failed", "item_id": "a", "error": "no"}, Heard(9, "failed", "a", "unknown")),
+        ({"type": f"{TEXT}completed", "item_id": 5, "transcript": ["so"]}, Heard(9, "completed", "", "")),
+        (
+            {"type": "input_audio_buffer.speech_started", "item_id": "a", "audio_start_ms": "soon"},
+            Heard(9, "speech_started", "a"),
+        ),
     ],
 )
 def test_of_each_event_that_concerns_a_turn_a_fact_is_kept(event: dict[str, Any], fact: Heard | None) -> None:
     assert fact == wire.read(event, 9)
+
+
+@pytest.mark.parametrize("frame", [b"\x00\xff", '{"ping": 1}', '{"type": 1}', "[1]", "null"])
+def test_a_frame_that_is_no_event_says_nothing(frame: str | bytes) -> None:
+    assert wire.read(wire.event(frame), 9) is None
+
+
+@pytest.mark.parametrize("frame", ["", "{", "[" * 100_000])
+def test_a_frame_that_is_garbled_is_an_error(frame: str) -> None:
+    assert Heard(9, "error", "", "no_json") == wire.read(wire.event(frame), 9)
+
+
+def test_a_frame_says_what_it_holds() -> None:
+    assert {"type": "session.created"} == wire.event('{"type": "session.created"}')

@@ -70,7 +70,7 @@ def test_the_number_is_kept_where_the_server_reads_it(
     settings, _ = asked(*flags)
     shown = capsys.readouterr().out
     assert 0 == code, shown
-    assert 1 == remembered(tmp_path, key_of(settings))
+    assert 1 == remembered(tmp_path)[key_of(settings)].streams
     assert "Streams that hold: 2. " in shown
     assert "But max_sessions is set, comes first, and says 1." in shown
     assert str(tmp_path / "capacity.json") in shown
@@ -86,14 +86,14 @@ def test_a_running_server_is_measured_and_nothing_is_kept(
 ) -> None:
     plans = reporting(bearing(3))
 
-    code = capacity(*URL, "--state-folder", str(tmp_path), "--seconds", "10", "--language", "en")
+    code = capacity(*URL, "--state-folder", str(tmp_path), "--seconds", "10", "--breath-ms", "200-450")
 
     first, *_, confirming = plans
     assert 0 == code
     assert [1, 2, 4, 3, 3] == [plan.streams for plan in plans]
     assert (17.0, 27.0) == (first.seconds, confirming.seconds)
     assert 5 == len({plan.seed for plan in plans})
-    assert ("whisper-1", "en") == (first.model, first.language)
+    assert ("whisper-1", (200, 450)) == (first.model, first.breath_ms)
     assert [] == list(tmp_path.iterdir())
     assert (
         "Streams that hold: 3. 95 % of the final texts are there 158 ms after the 500 ms"
@@ -112,12 +112,12 @@ def test_each_run_is_a_line_of_a_table(reporting: Reporting, capsys: Printed) ->
     assert rows[1].endswith("   no final text for 1 of 3 turns")
 
 
-def test_the_model_and_the_key_that_are_set_are_used(reporting: Reporting) -> None:
+def test_the_model_the_language_and_the_key_that_are_set_are_used(reporting: Reporting) -> None:
     plans = reporting(bearing(1))
 
-    capacity(*URL, "--model", "large", "--api-key", "sk-mine")
+    capacity(*URL, "--model", "large", "--language", "en", "--api-key", "sk-mine")
 
-    assert ("large", "sk-mine") == (plans[0].model, plans[0].api_key)
+    assert ("large", "en", "sk-mine") == (plans[0].model, plans[0].language, plans[0].api_key)
 
 
 def test_if_not_one_stream_holds_nothing_is_kept(reporting: Reporting, capsys: Printed) -> None:

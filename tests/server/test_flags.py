@@ -60,3 +60,5 @@ def test_the_help_has_every_setting_with_its_default_and_variable() -> None:
     assert all(f"REALTIME_ASR_{name.upper()}]" in told for name in Settings.model_fields)
     assert all(field.description for field in Settings.model_fields.values())
     assert "[default 8000, REALTIME_ASR_PORT]" in told
+    assert "--state-folder FOLDER" in told
+    assert "--tls-cert FILE" in told

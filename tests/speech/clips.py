@@ -1,14 +1,13 @@
 """Real speech for tests: short recordings of a synthetic voice, and what it says in them."""
 
 import json
-import re
 import wave
 from dataclasses import dataclass
 from pathlib import Path
 
 from realtime_asr.audio.formats import Encoding, decode
 from realtime_asr.audio.timeline import RATE, Samples
-from realtime_asr.bench.words import align
+from realtime_asr.bench.words import align, plain
 
 FOLDER = Path(__file__).parent
 CLIPS = FOLDER / "clips.json"
@@ -30,9 +29,5 @@ def clip(name: str) -> Clip:
 
 def word_error_rate(said: str, heard: str) -> float:
     """Words to insert, drop or exchange, as a share of the words said; case and punctuation do not count."""
-    wanted = _words(said)
-    return align(wanted, _words(heard)).errors / len(wanted)
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[\w']+", text.lower())
+    wanted = plain(said)
+    return align(wanted, plain(heard)).errors / len(wanted)
