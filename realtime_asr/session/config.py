@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 from realtime_asr.audio.detection import Eagerness, SemanticVad, ServerVad, TurnDetection
 from realtime_asr.audio.formats import PCM16_24K, AudioFormat
@@ -148,14 +148,31 @@ class ModelNames:
     def resolve(self, name: str) -> str | None:
         return self.aliases.get(name, self.otherwise)
 
+    def languages(self, name: str) -> frozenset[str] | None:  # noqa: ARG002  so that these are Models too
+        """A name alone tells nothing of them."""
+        return None
+
+
+class Models(Protocol):
+    """Those that are served, by the names of clients. Models come and go while a session lasts."""
+
+    @property
+    def default(self) -> str: ...
+
+    def resolve(self, name: str) -> str | None:
+        """The model that answers; None where the name is refused."""
+
+    def languages(self, name: str) -> frozenset[str] | None:
+        """What the model that answers understands, the default one where the name is refused. None for
+        anything, or where that is not known yet.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What this server allows and its engine can do. Lengths are in samples, times in seconds."""
 
-    models: ModelNames
-    languages: frozenset[str] | None = None
-    """What the engine understands; None for anything."""
+    models: Models
     noise_reduction: bool = False
     """There is a denoiser. Without one, asking for it is no error: the client is told that it is off."""
     shortest_commit: int = 1_600
@@ -180,7 +197,7 @@ def accept(config: SessionConfig, patch: Patch, limits: Limits) -> SessionConfig
         chosen_detection=_detection(config.chosen_detection, patch.detection),
         include=_given(patch.include, config.include),
     )
-    return _objection(changed.transcription, limits) or changed
+    return _objection(patch.transcription, changed.transcription, limits.models) or changed
 
 
 def _transcription(
@@ -232,18 +249,23 @@ def _detection(
             return _given(patch, now)
 
 
-def _objection(transcription: Transcription | None, limits: Limits) -> Problem | None:
-    if transcription is None:
+def _objection(
+    patch: TranscriptionPatch | Unset | None, after: Transcription | None, models: Models
+) -> Problem | None:
+    """Only to what the patch is about: a model that went meanwhile is not the fault of who turns a knob."""
+    if not isinstance(patch, TranscriptionPatch) or after is None:
         return None
-    if limits.models.resolve(transcription.model) is None:
+    if not isinstance(patch.model, Unset) and models.resolve(patch.model) is None:
         return Problem(
             "model_not_found",
-            f"The model `{transcription.model}` does not exist or you do not have access to it.",
+            f"The model `{patch.model}` does not exist or you do not have access to it.",
+            param="transcription.model",
         )
-    asked = [("language", transcription.language), *(("languages", code) for code in transcription.languages)]
+    understood = models.languages(after.model)
+    asked = [("language", after.language), *(("languages", code) for code in after.languages)]
     for setting, language in asked:
-        if language and limits.languages is not None and language not in limits.languages:
-            known = ", ".join(f"'{code}'" for code in sorted(limits.languages))
+        if language and understood is not None and language not in understood:
+            known = ", ".join(f"'{code}'" for code in sorted(understood))
             return Problem(
                 "unsupported_language",
                 f"Language '{language}' is not supported by this model. Supported values are: {known}.",

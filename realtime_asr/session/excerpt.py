@@ -1,6 +1,14 @@
 """What an engine is given of a turn: the session's audio with the long silences left out."""
 
 from bisect import bisect_right
+from typing import Final
+
+from realtime_asr.audio.timeline import WINDOW, samples
+
+PAUSE: Final = 5 * WINDOW
+"""What is kept of a silence after the voice: 160 ms."""
+BREATH: Final = samples(500)
+"""What is kept at the most of a long silence before the voice that follows."""
 
 
 class Excerpt:
@@ -33,3 +41,14 @@ class Excerpt:
         at = bisect_right(self._starts, position, key=lambda start: start[0]) - 1
         inside, outside = self._starts[max(at, 0)]
         return outside + position - inside
+
+    def word(self, start: int, end: int) -> tuple[int, int]:
+        """When a word is spoken. Engines may hear it go on after a long silence, which nobody does: it lies
+        before or after what was left out, where more of it is.
+        """
+        for seam, _ in self._starts[1:]:
+            voice_from = seam + BREATH
+            if start < seam < end:
+                is_after = end - voice_from > seam - PAUSE - start
+                start, end = (min(voice_from, end), end) if is_after else (start, seam)
+        return self.outside(start), self.outside(end - 1) + 1

@@ -30,17 +30,15 @@ from realtime_asr.session.events import (
     SpeechStarted,
     SpeechStopped,
 )
-from realtime_asr.session.excerpt import Excerpt
+from realtime_asr.session.excerpt import BREATH, PAUSE, Excerpt
 from realtime_asr.session.splitting import InPause, InSpeech, Splitter
-from realtime_asr.session.turn import PAUSE, Turn
+from realtime_asr.session.turn import Turn
 
 # In manual mode the client decides what is speech; the scorer only spares the engine what surely is none.
 _MANUAL = ServerVad(threshold=0.2, prefix_padding_ms=500)
 _LEAD = samples(1_000)
 """Audio before the voice that is kept, and that an engine hears at the most."""
 _LONG_PAUSE = samples(1_000)
-_BREATH = samples(500)
-"""What an engine hears before the voice that follows a long pause."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,7 +194,7 @@ class Listener:
         began = until - WINDOW
         if turn.excerpt is not None and began - turn.voiced_until > _LONG_PAUSE:
             self._feed(turn)
-            turn.excerpt.skip_to(max(began - _BREATH, self._buffer.start))
+            turn.excerpt.skip_to(max(began - BREATH, self._buffer.start))
         turn.voiced_until = until
 
     def _look_for_a_pause(self, turn: Turn) -> None:

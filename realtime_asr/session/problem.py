@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-ProblemKind = Literal["invalid_request_error", "server_error"]
+ProblemKind = Literal["invalid_request_error", "requests", "server_error"]
 
 
 @dataclass(frozen=True, slots=True)

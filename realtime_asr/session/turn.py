@@ -3,21 +3,16 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from realtime_asr.audio.buffer import AudioBuffer
-from realtime_asr.audio.timeline import WINDOW
 from realtime_asr.session.effects import FeedTurn
 from realtime_asr.session.events import Event, TranscriptCompleted, TranscriptFailed, TranscriptGrew
-from realtime_asr.session.excerpt import Excerpt
+from realtime_asr.session.excerpt import PAUSE, Excerpt
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.agreement import PACES, USUAL, Agreement
 from realtime_asr.transcript.hypothesis import Hypothesis, Word, joined
 from realtime_asr.transcript.request import TurnRequest
 from realtime_asr.transcript.sentences import is_finished
-
-PAUSE: Final = 5 * WINDOW
-"""Silence after which a turn may be over: 160 ms. The engine hears as much of it, and no more for now."""
 
 
 @dataclass(slots=True)
@@ -156,6 +151,5 @@ class Turn:
             replace(word, start=start, end=max(start, end))
             for word in words
             if excerpt is not None and word.start is not None and word.end is not None
-            # A word that ends where silence was left out ends before that silence.
-            for start, end in [(excerpt.outside(word.start), excerpt.outside(word.end - 1) + 1)]
+            for start, end in [excerpt.word(word.start, word.end)]
         )

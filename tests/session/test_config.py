@@ -7,6 +7,7 @@ import pytest
 from realtime_asr.audio.detection import SemanticVad, ServerVad
 from realtime_asr.audio.formats import ULAW_8K
 from realtime_asr.session.config import (
+    ModelNames,
     NoiseReduction,
     NoiseReductionPatch,
     Patch,
@@ -143,7 +144,7 @@ def test_an_unknown_model_is_refused() -> None:
 
 
 def test_any_name_will_do_where_some_model_answers_to_all() -> None:
-    limits = limited(models=Served("whisper-1", {"whisper-1": "tiny"}, otherwise="tiny"))
+    limits = limited(models=ModelNames("whisper-1", {"whisper-1": "tiny"}, otherwise="tiny"))
 
     changed = accept(configured(), Patch(transcription=TranscriptionPatch(model="gpt-9")), limits)
 
