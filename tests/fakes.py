@@ -1,8 +1,8 @@
 """Stand-ins for what a session, a runner and an engine lean on, and audio to feed them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import count
 from typing import Any, Final
@@ -82,8 +82,21 @@ def configured(**changes: Any) -> SessionConfig:
     return replace(SessionConfig(Transcription("whisper-1")), **changes)
 
 
-def limited(**changes: Any) -> Limits:
-    return replace(Limits(ModelNames("whisper-1", {"whisper-1": "tiny"})), **changes)
+@dataclass(frozen=True)
+class Served(ModelNames):
+    """Models that stay as they are."""
+
+    understood: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By model."""
+
+    def languages(self, name: str) -> frozenset[str] | None:
+        return self.understood.get(self.resolve(name) or self.default)
+
+
+def limited(*, languages: Any = None, **changes: Any) -> Limits:
+    """`languages` are the one model's."""
+    understood = {} if languages is None else {"tiny": languages}
+    return replace(Limits(Served("whisper-1", {"whisper-1": "tiny"}, understood=understood)), **changes)
 
 
 def session(

@@ -92,6 +92,11 @@ def problem(error: ValidationError, ref: str | None = None) -> Problem:
     )
 
 
+def wrong_type(param: str, expected: str, found: object) -> Problem:
+    fault = _wrong_type(expected)
+    return Problem(fault.code, fault.message.format(param=param, kind=_KINDS[type(found)]), param)
+
+
 def choices(names: Iterable[str]) -> str:
     """'a', 'b', and 'c'."""
     quoted = [f"'{name}'" for name in names]

@@ -7,11 +7,12 @@ from typing import Any, Final, get_args
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from realtime_asr.audio.formats import PCM16_24K, AudioFormat
 from realtime_asr.dialects import openai_beta as beta
 from realtime_asr.dialects import openai_frames as frames
 from realtime_asr.dialects import openai_ga as ga
 from realtime_asr.dialects import openai_shared as shared
-from realtime_asr.dialects.faults import choices, excerpt, problem
+from realtime_asr.dialects.faults import choices, excerpt, problem, wrong_type
 from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.session.commands import FromClient, Refuse
 from realtime_asr.session.config import Patch, SessionConfig
@@ -72,6 +73,7 @@ class OpenAIRealtime:
         expires_at: int,
         new_event_id: Callable[[], str],
         shape: Shape,
+        format: AudioFormat = PCM16_24K,
         *,
         strict: bool = False,
     ) -> None:
@@ -79,6 +81,7 @@ class OpenAIRealtime:
         self._expires_at = expires_at
         self._new_event_id = new_event_id
         self._shape = shape
+        self._format = format
         self._shape_is_settled = False
         self._strict = strict
 
@@ -100,9 +103,12 @@ class OpenAIRealtime:
         if isinstance(model, Problem):
             return Refuse(replace(model, ref=ref))
         try:
-            return shared.validated(model, event, strict=self._strict).command()
+            frame = shared.validated(model, event, strict=self._strict)
         except ValidationError as error:
             return Refuse(problem(error, ref))
+        if isinstance(frame, shared.AppendFrame):
+            return frame.command(self._format)
+        return frame.command()
 
     def encode(self, event: Event) -> Iterable[str]:
         return [frame.model_dump_json() for frame in self._frames(event)]
@@ -132,6 +138,7 @@ class OpenAIRealtime:
     def _updated(self, config: SessionConfig, via: str) -> frames.ServerFrame:
         """Mirrors the request it answers, name and shape, whatever the connection speaks."""
         event_id = self._new_event_id()
+        self._format = config.format
         self._settle(via)
         if via == beta.UPDATE:
             return beta.TranscriptionSessionUpdatedFrame(event_id=event_id, session=self._beta_object(config))
@@ -206,16 +213,18 @@ def _ref(event_id: object) -> str | None:
 
 
 def _model(event: dict[str, Any]) -> type[shared.ClientFrame] | Problem:
-    if event.get("type") is None:
+    name = event.get("type")
+    if name is None:
         return Problem("invalid_event", "The 'type' field is missing.")
-    name = str(event["type"])
+    if not isinstance(name, str):
+        return wrong_type("type", "a string", name)
     if name == ga.UPDATE:
         return _update_model(event.get("session"))
     if name in _NOT_FOR_TRANSCRIPTION:
         message = f"The event '{name}' is not supported in transcription sessions."
         return Problem("invalid_parameter", message, param="type")
     if name not in _MODELS:
-        message = f"Invalid value: '{excerpt(event['type'])}'. Supported values are: {choices(_MODELS)}."
+        message = f"Invalid value: '{excerpt(name)}'. Supported values are: {choices(_MODELS)}."
         return Problem("invalid_value", message, param="type")
     return _MODELS[name]
 

@@ -268,11 +268,11 @@ class AppendFrame(ClientFrame):
     type: Literal["input_audio_buffer.append"]
     audio: Annotated[str, Field(max_length=LONGEST_APPEND // 3 * 4)]
 
-    def command(self) -> AppendAudio | Refuse:
+    def command(self, format: AudioFormat = PCM16_24K) -> AppendAudio | Refuse:
         try:
             return AppendAudio(_decoded(self.audio), self.event_id)
         except ValueError:
-            return Refuse(Problem("invalid_value", _NOT_AUDIO, param="audio", ref=self.event_id))
+            return Refuse(Problem("invalid_value", _not_audio(format), param="audio", ref=self.event_id))
 
 
 def _decoded(audio: str) -> bytes:
@@ -282,9 +282,12 @@ def _decoded(audio: str) -> bytes:
     return binascii.a2b_base64(audio, strict_mode=True)
 
 
-_NOT_AUDIO: Final = (
-    "Invalid 'audio'. Expected base64-encoded audio bytes (mono PCM16 at 24kHz) but got an invalid value."
-)
+def _not_audio(format: AudioFormat) -> str:
+    expected = f"mono {_SPOKEN[format.encoding]} at {format.rate // 1000}kHz"
+    return f"Invalid 'audio'. Expected base64-encoded audio bytes ({expected}) but got an invalid value."
+
+
+_SPOKEN: Final = {Encoding.PCM16: "PCM16", Encoding.ULAW: "G.711 mu-law", Encoding.ALAW: "G.711 A-law"}
 
 
 class CommitFrame(ClientFrame):

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from realtime_asr.audio.timeline import Samples
+from realtime_asr.engines.clock import now
 from realtime_asr.engines.engine import Capabilities, Engine, EngineError, TurnStream, UnusableModel
 from realtime_asr.session.config import ModelNames
 from realtime_asr.transcript.hypothesis import Hypothesis
@@ -60,27 +61,28 @@ class Catalogue:
         self.names = names
         self._changed = changed
         self._shelves = {name: self._shelf(name, offer) for name, offer in offers.items()}
+        self._coming: dict[str, _Shelf] = {}
         self._cleared: list[_Shelf] = []
 
     @property
     def capabilities(self) -> Capabilities:
         """The default model's."""
-        return self.capabilities_of(self.names.default) or Capabilities()
-
-    def capabilities_of(self, name: str) -> Capabilities | None:
-        """None until it was loaded once."""
-        return self._shelves[name].capabilities
+        return self._shelves[self.default].capabilities
 
     @property
-    def languages(self) -> frozenset[str] | None:
-        """What any of them understands; None where one is not known yet, or understands everything."""
-        able = [self.capabilities_of(name) or Capabilities() for name in self._shelves]
-        known = [each.languages for each in able if each.languages is not None]
-        return frozenset().union(*known) if len(known) == len(able) else None
+    def default(self) -> str:
+        return self.names.default
+
+    def resolve(self, name: str) -> str | None:
+        return self.names.resolve(name)
+
+    def languages(self, name: str) -> frozenset[str] | None:
+        """None until the model was loaded once."""
+        return self._answering(name).capabilities.languages
 
     @property
     def progress(self) -> Mapping[str, Progress]:
-        return {name: shelf.progress for name, shelf in self._shelves.items()}
+        return {name: shelf.progress for name, shelf in (self._coming | self._shelves).items()}
 
     @property
     def loaded(self) -> Mapping[str, Engine]:
@@ -89,7 +91,7 @@ class Catalogue:
     async def start(self) -> None:
         """The default model and the eager ones. Raises UnusableModel."""
         for name, shelf in self._shelves.items():
-            if name == self.names.default or shelf.offer.eager:
+            if name == self.default or shelf.offer.eager:
                 await shelf.load()
 
     async def stop(self) -> None:
@@ -97,10 +99,7 @@ class Catalogue:
             await shelf.stop()
 
     def open(self, request: TurnRequest) -> TurnStream:
-        # The names of a session that has lasted may be gone: it goes on with the default.
-        name = self.names.resolve(request.model)
-        shelf = self._shelves.get(name or "") or self._shelves[self.names.default]
-        return shelf.open(request)
+        return self._answering(request.model).open(request)
 
     async def replace(self, name: str, offer: Offer) -> None:
         """Puts the offer in the place of what has the name, if anything has. Raises UnusableModel, and then
@@ -109,16 +108,23 @@ class Catalogue:
         if shelf := self._shelves.get(name):
             await shelf.replace(offer)
             return
-        shelf = self._shelf(name, offer)
-        if offer.eager:
-            await shelf.load()
+        self._coming[name] = shelf = self._shelf(name, offer)
+        try:
+            if offer.eager:
+                await shelf.load()
+        finally:
+            del self._coming[name]
         self._shelves[name] = shelf
 
     def remove(self, name: str) -> None:
         """Its open turns finish."""
         shelf = self._shelves.pop(name)
-        self._cleared.append(shelf)
+        self._cleared = [each for each in (*self._cleared, shelf) if not each.is_empty]
         shelf.clear()
+
+    def _answering(self, name: str) -> "_Shelf":
+        # The names of a session that has lasted may be gone: it goes on with the default.
+        return self._shelves[self.resolve(name) or self.default]
 
     def _shelf(self, name: str, offer: Offer) -> "_Shelf":
         return _Shelf(name, offer, partial(self._changed, name))
@@ -137,7 +143,8 @@ class _Shelf:
 
     def __init__(self, name: str, offer: Offer, changed: Callable[[Progress], None]) -> None:
         self.offer = offer
-        self.capabilities: Capabilities | None = None
+        self.capabilities = Capabilities()
+        """Known once it was loaded."""
         self._name = name
         self._changed = changed
         self._progress = Progress("not loaded")
@@ -147,28 +154,36 @@ class _Shelf:
         self._retired: set[_Running] = set()
         self._waiting: list[_Turn] = []
         self._lock = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loads: set[asyncio.Task[None]] = set()
+        """Given up when everything stops."""
+        self._stops: set[asyncio.Task[None]] = set()
+        """Waited for: a pass may be running still."""
         self._idle: asyncio.TimerHandle | None = None
 
     @property
     def progress(self) -> Progress:
         if self._progress.state == "loading":
-            return replace(self._progress, seconds=_now() - self._since)
+            return replace(self._progress, seconds=now() - self._since)
         return self._progress
 
     @property
     def engine(self) -> Engine | None:
         return None if self._running is None else self._running.engine
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing runs on it, or will for the turns it has."""
+        return not (self._running or self._retired or self._loads or self._stops)
+
     def open(self, request: TurnRequest) -> "_Turn":
         turn = _Turn(request)
         if self._running is not None:
             self._begin(turn, self._running)
-        elif self._progress.state == "failed" and _now() - self._since < _AGAIN_SECONDS:
+        elif self._progress.state == "failed" and now() - self._since < _AGAIN_SECONDS:
             raise self._failure
         else:
             self._waiting.append(turn)
-            self._spawn(self._load_for_turns())
+            self._spawn(self._load_for_turns(), self._loads)
         return turn
 
     async def load(self) -> None:
@@ -180,13 +195,18 @@ class _Shelf:
     async def replace(self, offer: Offer) -> None:
         async with self._lock:
             if self._running is None and not offer.eager:
-                self.offer = offer
+                self.offer, self.capabilities = offer, Capabilities()
                 self._enter(Progress("not loaded"))
                 return
-            began = _now()
-            engine = await _started(offer)
+            before = self._progress
+            self._enter(Progress("loading"))
+            try:
+                engine = await self._started(offer)
+            except BaseException:  # it may also be told to stop
+                self._enter(before)
+                raise
             old, self.offer = self._running, offer
-            self._install(engine, _now() - began)
+            self._install(engine)
             if old is not None:
                 self._retired.add(old)
                 self._stop_if_done(old)
@@ -198,15 +218,15 @@ class _Shelf:
 
     async def stop(self) -> None:
         self._wake()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for load in self._loads:
+            load.cancel()
+        await asyncio.gather(*self._loads, return_exceptions=True)
         for turn in self._waiting:
             turn.fail(EngineError("The server was stopped before this turn was transcribed."))
-        running = [self._running] if self._running is not None else []
-        for each in (*running, *self._retired):
-            await each.engine.stop()
-        self._running = None
+        left = [each.engine for each in (self._running, *self._retired) if each is not None]
+        # Turns that end from now on stop nothing twice.
+        self._running, self._retired = None, set()
+        await asyncio.gather(*self._stops, *(engine.stop() for engine in left))
 
     async def _load_for_turns(self) -> None:
         async with self._lock:
@@ -218,18 +238,29 @@ class _Shelf:
     async def _load(self) -> None:
         self._enter(Progress("loading"))
         try:
-            engine = await _started(self.offer)
+            engine = await self._started(self.offer)
         except UnusableModel as error:
-            self._enter(Progress("failed", _now() - self._since, str(error)))
+            self._enter(Progress("failed", now() - self._since, str(error)))
             for turn in self._taken():
                 turn.fail(self._failure)
             raise
-        self._install(engine, _now() - self._since)
+        self._install(engine)
 
-    def _install(self, engine: Engine, seconds: float) -> None:
+    async def _started(self, offer: Offer) -> Engine:
+        try:
+            engine = offer.new_engine()
+            await engine.start()
+        except UnusableModel:
+            raise
+        except Exception as error:  # whatever it is, nobody can use the model
+            raise UnusableModel(f"The engine of the model '{self._name}' did not start: {error!r}") from error
+        return engine
+
+    def _install(self, engine: Engine) -> None:
+        self._wake()
         self._running = _Running(engine)
         self.capabilities = engine.capabilities
-        self._enter(Progress("ready", seconds))
+        self._enter(Progress("ready", now() - self._since))
         for turn in self._taken():
             try:
                 self._begin(turn, self._running)
@@ -253,25 +284,26 @@ class _Shelf:
     def _stop_if_done(self, running: _Running) -> None:
         if running in self._retired and not running.turns:
             self._retired.remove(running)
-            self._spawn(running.engine.stop())
+            self._spawn(running.engine.stop(), self._stops)
 
     def _rest(self) -> None:
         """Nothing to do: if that stays so for long, it is unloaded."""
-        seconds = self.offer.idle_seconds
-        if seconds is not None and self._running is not None and not self._running.turns:
+        seconds, running = self.offer.idle_seconds, self._running
+        if seconds is not None and running is not None and not running.turns:
             self._wake()
             later = asyncio.get_running_loop().call_later
-            self._idle = later(seconds, lambda: self._spawn(self._unload()))
+            self._idle = later(seconds, lambda: self._spawn(self._unload(running), self._stops))
 
     def _wake(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
+            self._idle = None
 
-    async def _unload(self) -> None:
+    async def _unload(self, running: _Running) -> None:
         async with self._lock:
-            running = self._running
-            if running is None or running.turns:
+            if running is not self._running or running.turns:
                 return
+            self._wake()  # what went off still holds on to the model
             self._running = None
             self._enter(Progress("unloading"))
             await running.engine.stop()
@@ -291,13 +323,13 @@ class _Shelf:
 
     def _enter(self, progress: Progress) -> None:
         if progress != self._progress:
-            self._progress, self._since = progress, _now()
+            self._progress, self._since = progress, now()
             self._changed(progress)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        among.add(task)
+        task.add_done_callback(among.discard)
 
 
 class _Turn:
@@ -368,18 +400,3 @@ class _Turn:
         if self._ended is not None:
             ended, self._ended = self._ended, None
             ended()
-
-
-async def _started(offer: Offer) -> Engine:
-    try:
-        engine = offer.new_engine()
-        await engine.start()
-    except UnusableModel:
-        raise
-    except Exception as error:  # whatever it is, nobody can use the model
-        raise UnusableModel(f"The engine did not start: {error!r}") from error
-    return engine
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -45,6 +45,9 @@ _STEP: Final = 25  # windows of few lengths: those of the same length can be pas
 _LADDER: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 _SAMPLED: Final = 5  # candidates drawn at each temperature
 
+_BRIEFEST: Final = samples(20)
+"""Of a word: a step of the encoder, the least that the model can tell apart."""
+
 _CONTEXT: Final = 100
 """Tokens for what was said before, and as many for keywords: half of what fits stays free for the text."""
 
@@ -135,7 +138,7 @@ class FasterWhisper:
             self._whisper = Whisper(
                 folder, device, compute_type, self._settings.cpu_threads, self._settings.workers
             )
-        except (RuntimeError, ValueError) as problem:
+        except Exception as problem:  # the tokenizer's library raises nothing more particular
             raise UnusableModel(
                 f"The model '{self._settings.model}' cannot be loaded on device '{device}' with compute type "
                 f"'{compute_type}': {problem}"
@@ -305,21 +308,33 @@ class FasterWhisper:
         if not job.detailed:
             return tuple(map(Word, texts))
         times, logprobs = self._aligned(tokens, stretch)
-        bounds = pairwise(accumulate(lengths, initial=0))
+        bounds = list(accumulate(lengths, initial=0))
+        moments = lasting([times[bound] for bound in bounds], len(job.frames) * HOP)
         return tuple(
-            Word(text, sum(logprobs[first:after]), times[first], times[after])
-            for text, (first, after) in zip(texts, bounds, strict=True)
+            Word(text, sum(logprobs[first:after]), start, end)
+            for text, (first, after), (start, end) in zip(
+                texts, pairwise(bounds), pairwise(moments), strict=True
+            )
         )
 
     def _aligned(self, tokens: Tokens, stretch: _Stretch) -> tuple[list[int], list[float]]:
         task = stretch.task
         begun, logprobs = self._whisper.align(stretch.encoded, task.window, self._start(stretch), tokens)
-        end, early = len(task.job.frames) * HOP, samples(1_000 * self._traits.words_early)
+        early = samples(1_000 * self._traits.words_early)
         # All that comes before the second token is the first one's, so that is not early.
-        return [begun[0], *(min(time + early, end) for time in begun[1:])], logprobs
+        return [begun[0], *(time + early for time in begun[1:])], logprobs
 
     def _start(self, stretch: _Stretch) -> Tokens:
         return self._whisper.start(stretch.task.told, stretch.language)
+
+
+def lasting(times: Sequence[int], end: int) -> list[int]:
+    """The bounds of words, in order, moved apart where the model gave several the same moment: into the words
+    that follow, and back again from where the audio ends.
+    """
+    later = list(accumulate(times, lambda before, time: max(time, before + _BRIEFEST)))
+    back = [min(later.pop(), end), *reversed(later)]
+    return [max(time, 0) for time in accumulate(back, lambda after, time: min(time, after - _BRIEFEST))][::-1]
 
 
 def _asked(task: _Task) -> str:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.transcript.credibility import NoSpeech
@@ -31,9 +32,16 @@ class Traits(BaseModel):
 def read_traits(folder: Path) -> Traits:
     """The usual ones where the folder says nothing."""
     path = folder / "traits.json"
-    if not path.is_file():
-        return Traits()
     try:
         return Traits.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as problem:
-        raise UnusableModel(f"The model's traits.json is not understood: {problem}") from problem
+    except FileNotFoundError:
+        return Traits()
+    except OSError as problem:
+        raise UnusableModel(f"The file '{path}' cannot be read: {problem.strerror}.") from problem
+    except ValidationError as problem:
+        wrong = "; ".join(map(_told, problem.errors()))
+        raise UnusableModel(f"The file '{path}' is not understood: {wrong}.") from problem
+
+
+def _told(detail: ErrorDetails) -> str:
+    return ": ".join(filter(None, (".".join(map(str, detail["loc"])), detail["msg"])))

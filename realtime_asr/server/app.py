@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from time import monotonic
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -17,14 +17,14 @@ from realtime_asr.engines.engine import Engine, UnusableModel
 from realtime_asr.runtime.clock import Clock, SystemClock
 from realtime_asr.runtime.sessions import Sessions
 from realtime_asr.server.auth import Auth, Keys
-from realtime_asr.server.capacity import key_of, remembered
+from realtime_asr.server.capacity import admission
 from realtime_asr.server.health import health_routes
 from realtime_asr.server.logs import SessionLog, log_model, write
 from realtime_asr.server.models import ModelSettings, NamedModel, named_models
 from realtime_asr.server.parts import denoisers, engines, scorers
 from realtime_asr.server.secrets import Secrets, keyring
 from realtime_asr.server.settings import Settings, model_names, served_name
-from realtime_asr.session.config import Limits, SessionConfig, Transcription
+from realtime_asr.session.config import Limits, Models, SessionConfig, Transcription
 from realtime_asr.transports.literal_post import literal_post_routes
 from realtime_asr.transports.openai_errors import EXCEPTION_HANDLERS, RequestIds
 from realtime_asr.transports.openai_rest import rest_routes
@@ -54,13 +54,13 @@ class Gateway:
         denoiser = denoisers(settings)
         self.sessions = Sessions(
             self.catalogue,
-            _limits(settings, noise_reduction=denoiser is not None),
+            _limits(settings, self.catalogue, noise_reduction=denoiser is not None),
             scorers(settings),
             clock,
             self._log,
             new_denoiser=denoiser,
-            most=_most(settings),
         )
+        self._admit()
         self.reception = Reception(
             sessions=self.sessions,
             catalogue=self.catalogue,
@@ -103,19 +103,15 @@ class Gateway:
     async def reload(self, settings: Settings) -> None:
         """Serves the models of these settings, by their names. All else has to wait for a restart.
 
-        A model that cannot be loaded is told in the log, and ends this: what was swapped before stays.
+        A model that cannot be loaded is told in the log, and the names stay: so does what was swapped before.
         """
         wanted = named_models(settings, settings.models)
         try:
             await self._swap(wanted)
         except UnusableModel as error:
             write(logging.ERROR, "models not swapped", reason=str(error))
-            return
-        self._rename(settings)
-        for name in self._models.keys() - wanted.keys():
-            del self._models[name]
-            self.catalogue.remove(name)
-        self._refresh_limits()
+        else:
+            self._adopt(settings, wanted)
         if waiting := _waiting_for_restart(self._settings, settings):
             write(logging.WARNING, "settings need a restart", settings=",".join(waiting))
 
@@ -135,9 +131,22 @@ class Gateway:
                 self._models[name] = model
                 write(logging.INFO, "model swapped", model=name, took_s=round(monotonic() - began, 3))
 
-    def _rename(self, settings: Settings) -> None:
-        self._log.models = self.catalogue.names = model_names(settings)
-        self.reception.config = _config(settings)
+    def _adopt(self, settings: Settings, wanted: Mapping[str, NamedModel]) -> None:
+        self._settings = self._settings.model_copy(
+            update={name: getattr(settings, name) for name in _ADOPTED}
+        )
+        self._log.models = self.catalogue.names = model_names(self._settings)
+        self.reception.config = _config(self._settings)
+        for name in self._models.keys() - wanted.keys():
+            del self._models[name]
+            self.catalogue.remove(name)
+        self._admit()
+
+    def _admit(self) -> None:
+        chosen = admission(self._settings)
+        self.sessions.most = chosen.most
+        level = logging.WARNING if chosen.why == "other settings measured" else logging.INFO
+        write(level, "sessions admitted", most=chosen.most or "any number", why=chosen.why)
 
     def _offer(self, model: NamedModel) -> Offer:
         return Offer(partial(self._new_engine, model), model.eager, model.idle_minutes * 60 or None)
@@ -146,18 +155,11 @@ class Gateway:
         # Who starts the server is told by the exception.
         if self.reception.ready or progress.state != "failed":
             log_model(name, progress)
-        if progress.state == "ready":
-            self._refresh_limits()
-
-    def _refresh_limits(self) -> None:
-        self.sessions.limits = replace(
-            self.sessions.limits, models=self.catalogue.names, languages=self.catalogue.languages
-        )
 
 
-def _limits(settings: Settings, *, noise_reduction: bool) -> Limits:
+def _limits(settings: Settings, models: Models, *, noise_reduction: bool) -> Limits:
     return Limits(
-        models=model_names(settings),
+        models=models,
         noise_reduction=noise_reduction,
         longest_turn=samples(settings.longest_turn * 1000),
         session_seconds=settings.session_minutes * 60,
@@ -168,17 +170,19 @@ def _config(settings: Settings) -> SessionConfig:
     return SessionConfig(Transcription(served_name(settings)))
 
 
-def _most(settings: Settings) -> int | None:
-    if settings.max_sessions is None:
-        return remembered(settings.state_folder, key_of(settings))
-    return settings.max_sessions or None
+_ADOPTED: Final = frozenset(
+    {*ModelSettings.model_fields, "models", "aliases", "unknown_models", "max_sessions"}
+)
+"""What a reload puts in force."""
 
 
 def _waiting_for_restart(now: Settings, wanted: Settings) -> list[str]:
     """Names only: values may be secrets."""
-    adopted = {*ModelSettings.model_fields, "models", "aliases", "unknown_models"}
-    names = [name for name in Settings.model_fields if name not in adopted]
-    return [name for name in names if getattr(now, name) != getattr(wanted, name)]
+    return [
+        name
+        for name in Settings.model_fields
+        if name not in _ADOPTED and getattr(now, name) != getattr(wanted, name)
+    ]
 
 
 def _auth(settings: Settings, clock: Clock) -> Auth:

@@ -37,7 +37,7 @@ def health_routes(reception: Reception) -> list[Route]:
 def _status(reception: Reception) -> str:
     if not reception.ready:
         return "not ready"
-    return "stalled" if any(engine.stalled for engine in _engines(reception.catalogue).values()) else "ready"
+    return "stalled" if reception.stalled else "ready"
 
 
 def _models(catalogue: Catalogue) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from realtime_asr.dialects.negotiate import Shape, credential
-from realtime_asr.dialects.openai_realtime import OpenAIRealtime
+from realtime_asr.dialects.openai_realtime import OpenAIRealtime, wire_param
 from realtime_asr.runtime.ids import event_id
 from realtime_asr.session.commands import CommitAudio, EndSession, FromClient, HangUp, Refuse
 from realtime_asr.session.events import (
@@ -148,7 +148,7 @@ class _Posts:
             return body
         starting = self._reception.start(Shape.BETA, caller, model=None)
         if isinstance(starting, Problem):
-            return error_response(400, starting)
+            return _refused(starting)
         command = starting.dialect.decode(body.decode(errors="replace"))
         if isinstance(command, Refuse):
             return error_response(400, command.problem)
@@ -188,6 +188,10 @@ def literal_post_routes(reception: Reception) -> list[Route]:
     return [Route(LITERAL_PATH, _Posts(reception).answer, methods=["POST"])]
 
 
+def _refused(problem: Problem) -> Response:
+    return error_response(400, replace(problem, param=wire_param(problem.param, Shape.BETA)))
+
+
 def _grown(event: Event) -> tuple[str, str] | None:
     return (event.item_id, event.text) if isinstance(event, TranscriptGrew) else None
 
@@ -216,7 +220,7 @@ async def _one_delta(answer: _Answer) -> Response:
     async for event in answer.events:
         match event:
             case Rejected(problem) if not text:
-                return error_response(400, problem)
+                return _refused(problem)
             case TranscriptFailed(_, problem):
                 return error_response(500, problem)
             case _:

@@ -139,11 +139,11 @@ def _ga_answer(session: dict[str, Any], minted: Minted) -> dict[str, Any]:
 
 
 def _models(reception: Reception) -> list[dict[str, Any]]:
-    return [_described(name, reception) for name in sorted(reception.sessions.limits.models.aliases)]
+    return [_described(name, reception) for name in sorted(reception.catalogue.names.aliases)]
 
 
 def _model(name: str, reception: Reception) -> Response:
-    if reception.sessions.limits.models.resolve(name) is None:
+    if reception.catalogue.resolve(name) is None:
         message = f"The model `{name}` does not exist or you do not have access to it."
         return error_response(404, Problem("model_not_found", message, param="model"))
     return JSONResponse(_described(name, reception))
@@ -151,10 +151,10 @@ def _model(name: str, reception: Reception) -> Response:
 
 def _described(name: str, reception: Reception) -> dict[str, Any]:
     """What comes after `owned_by` is ours: who really answers to the name, and how far that model is."""
-    effective = reception.sessions.limits.models.resolve(name)
+    effective = reception.catalogue.resolve(name)
     assert effective is not None, "asked for before"
     progress = reception.catalogue.progress[effective]
-    able = reception.catalogue.capabilities_of(effective)
+    known = reception.catalogue.languages(name)
     return {
         "id": name,
         "object": "model",
@@ -163,5 +163,5 @@ def _described(name: str, reception: Reception) -> dict[str, Any]:
         "effective_model": effective,
         "state": progress.state,
         "load_seconds": round(progress.seconds, 3),
-        "languages": sorted(able.languages) if able and able.languages else None,
+        "languages": sorted(known) if known else None,
     }

@@ -102,7 +102,9 @@ async def _realtime(websocket: WebSocket, reception: Reception) -> None:
 
 def _at_the_door(problem: Problem) -> Problem:
     """OpenAI has another name here for a model that does not exist."""
-    return replace(problem, code="invalid_model") if problem.code == "model_not_found" else problem
+    if problem.code == "model_not_found":
+        return replace(problem, code="invalid_model", param=None)
+    return problem
 
 
 async def _turn_away(websocket: WebSocket, problem: Problem, code: int) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.dialects.openai_realtime import OpenAIRealtime, read_session
+from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.catalogue import Catalogue
 from realtime_asr.runtime.clock import Clock
 from realtime_asr.runtime.ids import event_id, session_id
@@ -70,11 +71,20 @@ class Reception:
     @property
     def crowd(self) -> Problem | None:
         """Why nobody else can come in for now. Ask before anything is done for a new session."""
-        if not self.sessions.full:
+        if self.stalled:
+            fact = "is overloaded"
+        elif self.sessions.full:
+            fact = f"has {len(self.sessions)} of at most {self.sessions.most} sessions open"
+        else:
             return None
-        live, most = len(self.sessions), self.sessions.most
-        message = f"The server has {live} of at most {most} sessions open. Try again later."
-        return Problem("rate_limit_exceeded", message, kind="server_error")
+        return Problem("rate_limit_exceeded", f"The server {fact}. Try again later.", kind="requests")
+
+    @property
+    def stalled(self) -> bool:
+        """A model's passes all hang: what is said to it is not transcribed."""
+        return any(
+            isinstance(engine, BatchingEngine) and engine.stalled for engine in self.catalogue.loaded.values()
+        )
 
     def start(self, shape: Shape, caller: Caller, model: str | None) -> Starting | Problem:
         """What the caller's next session begins with. A secret's own configuration has the last word."""
@@ -90,6 +100,7 @@ class Reception:
             expires_at=int(self.clock.unix() + self.sessions.limits.session_seconds),
             new_event_id=event_id,
             shape=shape,
+            format=config.format,
             strict=self.strict,
         )
         return Starting(name, config, dialect)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_asr.audio.detection import SemanticVad, ServerVad
-from realtime_asr.audio.formats import ALAW_8K, PCM16_24K, ULAW_8K
+from realtime_asr.audio.formats import ALAW_8K, PCM16_24K, ULAW_8K, AudioFormat, Encoding
 from realtime_asr.dialects import openai_beta as beta
 from realtime_asr.dialects import openai_ga as ga
 from realtime_asr.dialects.dialect import Dialect
@@ -29,7 +29,6 @@ from realtime_asr.dialects.openai_shared import Mint
 from realtime_asr.session.commands import AppendAudio, CommitAudio, Configure, EndSession, Refuse
 from realtime_asr.session.config import (
     Limits,
-    ModelNames,
     NoiseReduction,
     Patch,
     ServerVadPatch,
@@ -61,6 +60,7 @@ from realtime_asr.session.events import (
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.hypothesis import Word
 from tests.dialects.official import assert_official
+from tests.fakes import Served, limited
 
 CONFIG: Final = SessionConfig(Transcription("whisper-1"))
 LOGPROBS: Final = "item.input_audio_transcription.logprobs"
@@ -204,13 +204,19 @@ def test_an_event_without_a_type_is_told_so(frame: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("type", "shown"), [('"nope"', "nope"), ("5", "5"), ("true", "true"), ("{}", "{}"), ('["a"]', '["a"]')]
+    ("type", "kind"), [("5", "an integer"), ("true", "a boolean"), ("{}", "an object"), ('["a"]', "an array")]
 )
-def test_an_event_of_unknown_type_is_told_the_known_ones(type: str, shown: str) -> None:
-    problem = refusal(f'{{"type":{type},"event_id":"c-1"}}')
+def test_an_event_whose_type_is_no_name_is_told_so(type: str, kind: str) -> None:
+    message = f"Invalid type for 'type': expected a string, but got {kind} instead."
+
+    assert Problem("invalid_type", message, "type", "c-1") == refusal(f'{{"type":{type},"event_id":"c-1"}}')
+
+
+def test_an_event_of_unknown_type_is_told_the_known_ones() -> None:
+    problem = refusal('{"type":"nope","event_id":"c-1"}')
 
     message = (
-        f"Invalid value: '{shown}'. Supported values are: 'session.update', 'transcription_session.update', "
+        "Invalid value: 'nope'. Supported values are: 'session.update', 'transcription_session.update', "
         "'input_audio_buffer.append', 'input_audio_buffer.commit', 'input_audio_buffer.clear', "
         "'conversation.item.retrieve', 'conversation.item.delete', and 'session.close'."
     )
@@ -247,6 +253,27 @@ def test_events_of_conversations_and_translations_are_refused_politely(type: str
 )
 def test_a_refusal_names_the_event_it_is_about(frame: str) -> None:
     assert refusal(frame).ref == "c-1"
+
+
+@pytest.mark.parametrize(
+    ("format", "shown"),
+    [
+        (PCM16_24K, "mono PCM16 at 24kHz"),
+        (AudioFormat(Encoding.PCM16, 16_000), "mono PCM16 at 16kHz"),
+        (ULAW_8K, "mono G.711 mu-law at 8kHz"),
+        (ALAW_8K, "mono G.711 A-law at 8kHz"),
+    ],
+)
+def test_audio_that_is_none_is_told_the_format_of_the_session(format: AudioFormat, shown: str) -> None:
+    opened_with, changed_to = OpenAIRealtime("sess_1", 0, counted(), Shape.GA, format), connection()
+    told(changed_to, SessionUpdated(replace(CONFIG, format=format), "session.update"))
+
+    for dialect in (opened_with, changed_to):
+        refused = dialect.decode('{"type":"input_audio_buffer.append","audio":"?"}')
+
+        assert isinstance(refused, Refuse)
+        message = f"Invalid 'audio'. Expected base64-encoded audio bytes ({shown}) but got an invalid value."
+        assert Problem("invalid_value", message, "audio") == refused.problem
 
 
 @pytest.mark.parametrize(
@@ -362,7 +389,7 @@ def answered(frame: str | bytes, *, strict: bool) -> None:
     if isinstance(command, Refuse):
         frames = dialect.encode(Rejected(command.problem))
     elif isinstance(command, Configure):
-        changed = accept(CONFIG, command.patch, Limits(ModelNames("whisper-1", otherwise="whisper-1")))
+        changed = accept(CONFIG, command.patch, limited(models=Served("whisper-1", otherwise="whisper-1")))
         assert isinstance(changed, SessionConfig)
         frames = dialect.encode(SessionUpdated(changed, command.via))
     else:
@@ -720,7 +747,7 @@ def shown(shape: Shape, update: dict[str, object], limits: Limits | None = None)
     dialect = connection(shape, strict=True)
     configure = dialect.decode(json.dumps(update))
     assert isinstance(configure, Configure)
-    config = accept(CONFIG, configure.patch, limits or Limits(ModelNames("whisper-1", {"whisper-1": "tiny"})))
+    config = accept(CONFIG, configure.patch, limits or limited())
     assert isinstance(config, SessionConfig)
     (frame,) = told(dialect, SessionUpdated(config, configure.via))
     session = frame["session"]
@@ -761,7 +788,7 @@ def test_who_never_chose_when_deltas_come_is_told_nothing_of_it(shape: Shape, se
 @pytest.mark.parametrize("shape", Shape)
 def test_noise_reduction_is_told_as_null_where_there_is_none(shape: Shape) -> None:
     asked = settings(shape, noise_reduction={"type": "far_field", "strength": 0.5})
-    able = Limits(ModelNames("whisper-1", {"whisper-1": "tiny"}), noise_reduction=True)
+    able = limited(noise_reduction=True)
 
     assert shown(shape, asked)["noise_reduction"] is None
     assert shown(shape, asked, able)["noise_reduction"] == {"type": "far_field", "strength": 0.5}

@@ -197,7 +197,7 @@ async def test_a_default_that_cannot_be_loaded_is_told_to_who_starts_it() -> Non
 
 @pytest.mark.parametrize("broken", [RuntimeError("a library is missing"), OSError("too many files")])
 async def test_an_engine_that_breaks_while_it_starts_makes_its_model_unusable(broken: Exception) -> None:
-    with pytest.raises(UnusableModel, match=str(broken)):
+    with pytest.raises(UnusableModel, match=f"'main'.*{broken}"):
         await catalogue(main=offer(Fake("main", error=broken))).start()
 
 
@@ -210,13 +210,38 @@ async def test_what_a_model_can_do_is_known_once_it_was_loaded() -> None:
     shop = catalogue(main=offer(main), fast=offer(fast))
     before = shop.capabilities
     async with running(shop):
-        first = shop.capabilities, shop.capabilities_of("fast"), shop.languages
+        first = shop.capabilities, shop.languages("main"), shop.languages("fast")
         await text_of(opened(shop, "fast"))
-        second = shop.capabilities_of("fast"), shop.languages
+        second = shop.languages("main"), shop.languages("fast")
 
     assert Capabilities() == before
-    assert (Capabilities(english), None, None) == first
-    assert (Capabilities(german), english | german) == second
+    assert (Capabilities(english), english, None) == first
+    assert (english, german) == second
+
+
+async def test_languages_are_known_by_every_name_of_a_model_and_those_of_the_default_by_any_other() -> None:
+    english = frozenset({"en"})
+    shop = catalogue(main=offer(Fake("main", languages=english)), fast=offer(Fake("fast")))
+    async with running(shop):
+        known = [shop.languages(name) for name in ("main", "alias", "gone", "fast")]
+
+    assert [english, english, english, None] == known
+    assert ["main", "main", "fast", None] == [
+        shop.resolve(name) for name in ("main", "alias", "fast", "gone")
+    ]
+
+
+@pytest.mark.parametrize(("eager", "known"), [(True, frozenset({"de"})), (False, None)])
+async def test_the_languages_of_a_model_go_with_it(*, eager: bool, known: frozenset[str] | None) -> None:
+    old, new = (Fake("fast", languages=frozenset({language})) for language in ("en", "de"))
+    shop = catalogue(main=offer(Fake("main")), fast=offer(old, idle_seconds=0.0))
+    async with running(shop):
+        await text_of(opened(shop, "fast"))
+        await until(lambda: "not loaded" == shop.progress["fast"].state)
+        asleep = shop.languages("fast")
+        await shop.replace("fast", offer(new, eager=eager))
+
+        assert (frozenset({"en"}), known) == (asleep, shop.languages("fast"))
 
 
 # Loading when wanted
@@ -436,6 +461,57 @@ async def test_a_turn_that_comes_just_in_time_keeps_the_model() -> None:
 # Swapping
 
 
+@pytest.mark.parametrize("idle_seconds", [None, 60.0])
+async def test_a_new_model_rests_by_its_own_time_and_not_by_that_of_the_old(
+    idle_seconds: float | None,
+) -> None:
+    history = History()
+    shop = catalogue(history, main=offer(Fake("old"), idle_seconds=0.0))
+    async with running(shop):
+        await shop.replace("main", offer(Fake("new"), idle_seconds=idle_seconds))
+        await settled()
+
+        assert "ready" == shop.progress["main"].state
+        assert ("main", "unloading") not in history.states
+
+
+async def test_a_model_that_was_to_rest_while_the_next_one_loads_does_not_take_that_one_along() -> None:
+    new = Fake("new")
+    new.let.clear()
+    shop = catalogue(main=offer(Fake("old"), idle_seconds=0.0))
+    async with running(shop):
+        swapping = asyncio.create_task(shop.replace("main", offer(new)))
+        await settled()  # the old one's timer has gone off, and its task waits
+        new.let.set()
+        await swapping
+        await settled()
+
+        assert new.running
+
+
+async def test_a_swap_is_seen_while_the_new_model_loads_and_turns_go_on() -> None:
+    new, further = Fake("new"), Fake("further")
+    new.let.clear()
+    further.let.clear()
+    shop = catalogue(main=offer(Fake("old")))
+    async with running(shop):
+        swaps = [
+            asyncio.create_task(shop.replace("main", offer(new))),
+            asyncio.create_task(shop.replace("further", offer(further, eager=True))),
+        ]
+        await settled()
+        during = {name: progress.state for name, progress in shop.progress.items()}
+        said = await text_of(opened(shop, "main"))
+        new.let.set()
+        further.let.set()
+        await asyncio.gather(*swaps)
+        after = {name: progress.state for name, progress in shop.progress.items()}
+
+    assert {"main": "loading", "further": "loading"} == during
+    assert {"main": "ready", "further": "ready"} == after
+    assert "old, finish 160" == said
+
+
 async def test_new_turns_go_to_the_new_model_and_open_ones_finish_on_the_old() -> None:
     old, new = Fake("old"), Fake("new")
     shop = catalogue(main=offer(old))
@@ -525,6 +601,17 @@ async def test_models_may_go_when_their_turns_have_ended() -> None:
         assert (["main"], "fast, finish 160") == (list(shop.progress), said)
 
 
+async def test_models_that_went_are_forgotten() -> None:
+    shop = catalogue(main=offer(Fake("main")))
+    async with running(shop):
+        for name in ("one", "two", "three"):
+            await shop.replace(name, offer(Fake(name), eager=True))
+            shop.remove(name)
+            await settled()
+
+        assert 1 == len(shop._cleared)
+
+
 # Stopping
 
 
@@ -551,3 +638,30 @@ async def test_every_model_is_stopped_those_that_were_replaced_too() -> None:
     assert [False] * 3 == [engine.running for engine in (old, new, gone)]
     for turn in turns:
         turn.abandon()
+
+
+@pytest.mark.parametrize("leaves", ["replaced", "idle"])
+async def test_an_engine_that_is_being_stopped_already_is_waited_for(leaves: str) -> None:
+    class Slow(Fake):
+        async def stop(self) -> None:
+            await self.leave.wait()
+            await super().stop()
+
+        leave = asyncio.Event()
+
+    old, history = Slow("old"), History()
+    shop = catalogue(history, main=offer(old, idle_seconds=0.0 if leaves == "idle" else None))
+    await shop.start()
+    if leaves == "idle":
+        await history.until("main", "unloading")
+    else:
+        await shop.replace("main", offer(Fake("new")))
+    await settled()
+
+    stopping = asyncio.create_task(shop.stop())
+    await settled()
+    waits = not stopping.done()
+    old.leave.set()
+    await stopping
+
+    assert (True, False) == (waits, old.running)

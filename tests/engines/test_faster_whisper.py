@@ -1,6 +1,7 @@
 """Whisper as a model, with the one that ships with the package, on real speech."""
 
 import json
+import shutil
 import wave
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ import realtime_asr.bench
 from realtime_asr.audio.formats import Encoding, decode
 from realtime_asr.audio.timeline import RATE, Samples, samples, seconds
 from realtime_asr.engines import faster_whisper
+from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.engine import EngineError, Text, UnusableModel
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
 from realtime_asr.engines.mel import HOP
@@ -205,8 +207,27 @@ def test_words_follow_each_other_within_the_audio(model: FasterWhisper, length: 
 
     times = [time for word in found for time in (word.start, word.end)]
     assert times == sorted(times, key=lambda time: time or 0)
+    assert all((word.end or 0) - (word.start or 0) >= samples(20) for word in found)
     assert all(one.end == other.start for one, other in pairwise(found))
     assert all(time is not None and 0 <= time <= -(-len(audio) // HOP) * HOP for time in times)
+
+
+@pytest.mark.parametrize(
+    ("begun", "lasting"),
+    [
+        ([0, 50, 90], [0, 50, 90]),
+        ([0, 0, 50], [0, 20, 50]),
+        ([10, 30, 30, 45, 90], [10, 30, 50, 70, 90]),
+        ([0, 80, 100, 100, 100], [0, 40, 60, 80, 100]),
+        ([0, 100, 100, 100, 100, 100, 100, 100], [0, 0, 0, 20, 40, 60, 80, 100]),
+        ([0, 0], [0, 20]),
+    ],
+    ids=["long words", "the first", "from the next ones", "at the end", "more than there is room", "alone"],
+)
+def test_every_word_lasts_a_moment_which_its_neighbours_give(begun: list[int], lasting: list[int]) -> None:
+    given = [samples(time) for time in begun]
+
+    assert [samples(time) for time in lasting] == faster_whisper.lasting(given, samples(100))
 
 
 @pytest.mark.parametrize("beam_size", [1, 5])
@@ -432,6 +453,16 @@ def test_a_guess_that_is_not_credible_says_so_and_is_not_tried_again(model: Fast
 def test_a_model_that_cannot_be_used_says_why(changed: dict[str, Any], says: str) -> None:
     with pytest.raises(UnusableModel, match=says):
         loaded(replace(SETTINGS, **changed))
+
+
+@pytest.mark.parametrize("damaged", ["tokenizer.json", "config.json", "model.bin"])
+def test_a_model_with_a_damaged_file_is_named(tmp_path: Path, damaged: str) -> None:
+    folder = tmp_path / "whisper-acme"
+    shutil.copytree(BUNDLED, folder)
+    (folder / damaged).write_text("{")
+
+    with pytest.raises(UnusableModel, match=f"The model '{folder}' cannot be loaded on device 'cpu'"):
+        loaded(replace(SETTINGS, model=str(folder)))
 
 
 def test_a_model_that_loads_but_does_not_run_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

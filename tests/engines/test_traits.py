@@ -25,10 +25,39 @@ def test_the_bundled_model_bears_short_windows() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"beam_size": 0}', '{"window": "short"}', '{"no_speech": {"logprob": 1}}']
+    ("text", "wrong"),
+    [
+        ("", "Invalid JSON: EOF while parsing a value at line 1 column 0."),
+        ('{"beam_size": 2', "Invalid JSON: EOF while parsing an object at line 1 column 15."),
+        ("[]", "Input should be an object."),
+        ('{"beam_size": 0}', "beam_size: Input should be greater than or equal to 1."),
+        ('{"window": "short"}', "window: Extra inputs are not permitted."),
+        (
+            '{"beam_size": "many", "no_speech": {"probability": "none"}}',
+            (
+                "beam_size: Input should be a valid integer, unable to parse string as an integer; "
+                "no_speech.probability: Input should be a valid number, unable to parse string as a number."
+            ),
+        ),
+    ],
 )
-def test_a_file_that_is_not_understood_is_the_operators_to_mend(tmp_path: Path, text: str) -> None:
-    (tmp_path / "traits.json").write_text(text)
+def test_a_file_that_is_not_understood_is_named_with_what_is_wrong_in_a_sentence(
+    tmp_path: Path, text: str, wrong: str
+) -> None:
+    path = tmp_path / "traits.json"
+    path.write_text(text)
 
-    with pytest.raises(UnusableModel, match=r"traits\.json is not understood"):
+    with pytest.raises(UnusableModel) as raised:
         read_traits(tmp_path)
+
+    assert f"The file '{path}' is not understood: {wrong}" == str(raised.value)
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "traits.json"
+    path.mkdir()
+
+    with pytest.raises(UnusableModel) as raised:
+        read_traits(tmp_path)
+
+    assert f"The file '{path}' cannot be read: Is a directory." == str(raised.value)

@@ -92,7 +92,7 @@ MISTAKES: Final[dict[str, Mistake]] = {
     "no type": Mistake('{"event_id":"c-1"}', "invalid_event"),
     "a type of null": Mistake('{"event_id":"c-1","type":null}', "invalid_event"),
     "an unknown type": Mistake(event("input_audio_buffer.append "), "invalid_value", "type"),
-    "a type that is a number": Mistake('{"event_id":"c-1","type":1}', "invalid_value", "type"),
+    "a type that is a number": Mistake('{"event_id":"c-1","type":1}', "invalid_type", "type"),
     "a type with a control character": Mistake(event("\0"), "invalid_value", "type"),
     "an event of conversations": Mistake(event("response.create"), "invalid_parameter", "type"),
     "an event of translations": Mistake(
@@ -168,7 +168,9 @@ MISTAKES: Final[dict[str, Mistake]] = {
     "a rate in quotes": Mistake(
         settings(format={"type": "audio/pcm", "rate": "24000"}), "invalid_type", f"{INPUT}.format.rate"
     ),
-    "an unknown model": Mistake(settings(transcription={"model": "no-such-model"}), "model_not_found"),
+    "an unknown model": Mistake(
+        settings(transcription={"model": "no-such-model"}), "model_not_found", f"{INPUT}.transcription.model"
+    ),
     "a model that is a number": Mistake(
         settings(transcription={"model": 1}), "invalid_type", f"{INPUT}.transcription.model"
     ),

@@ -22,7 +22,7 @@ async def test_a_caller_too_many_is_refused_while_the_one_inside_is_served(tmp_p
             await inside.speak(silence(1000))
             await inside.hear_until("completed")
 
-    assert ("server_error", "rate_limit_exceeded") == (told["error"]["type"], told["error"]["code"])
+    assert ("requests", "rate_limit_exceeded") == (told["error"]["type"], told["error"]["code"])
     assert 1013 == outside.socket.close_code
     assert_told_in_order(inside.heard, Shape.GA)
     assert_reads(inside.heard, "window")

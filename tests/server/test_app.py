@@ -15,9 +15,11 @@ from realtime_asr.engines.engine import Capabilities, Engine, UnusableModel
 from realtime_asr.server.app import Gateway
 from realtime_asr.server.capacity import key_of, remember
 from realtime_asr.server.models import NamedModel
-from realtime_asr.session.config import Transcription
+from realtime_asr.session.commands import Configure
+from realtime_asr.session.config import Patch, Transcription, TranscriptionPatch
+from realtime_asr.session.events import Rejected
 from realtime_asr.transcript.request import TurnRequest
-from tests.fakes import ScriptedEngine
+from tests.fakes import MemoryChannel, ScriptedEngine
 from tests.server.house import gateway, settings
 
 
@@ -81,9 +83,9 @@ async def test_what_the_engine_can_do_becomes_what_sessions_may() -> None:
     engine.loaded.set()
     async with opening(engine) as house:
         await settled()
-        limits = house.gateway.sessions.limits
+        languages = house.gateway.sessions.limits.models.languages("whisper-1")
 
-    assert frozenset({"de"}) == limits.languages
+    assert frozenset({"de"}) == languages
 
 
 async def test_a_model_that_cannot_be_loaded_is_told_and_nobody_is_let_in() -> None:
@@ -135,14 +137,14 @@ def test_where_a_model_lies_is_not_told_to_clients(tmp_path: Path) -> None:
 
     assert house.sessions.limits.models.default == "whisper-acme"
     assert house.reception.config.transcription == Transcription("whisper-acme")
-    assert {"whisper-acme"} == set(house.sessions.limits.models.aliases.values())
+    assert {"whisper-acme"} == set(house.catalogue.names.aliases.values())
 
 
 # How many
 
 
 def measured(streams: int) -> Found:
-    return Found(streams, streams, 450.0, 300.0, None, None, None, None, str(datetime.now(UTC)), "0")
+    return Found(streams, streams, 450.0, 300.0, None, None, None, None, str(datetime.now(UTC)))
 
 
 @pytest.mark.parametrize(("asked", "expected"), [(None, 7), (0, None), (3, 3)])
@@ -157,6 +159,32 @@ def test_as_many_sessions_are_let_in_as_were_measured_unless_it_is_set(
 
 def test_where_nothing_was_measured_any_number_is_let_in(tmp_path: Path) -> None:
     assert gateway(max_sessions=None, state_folder=tmp_path).sessions.most is None
+
+
+async def test_after_a_reload_as_many_are_let_in_as_the_new_model_bears(tmp_path: Path) -> None:
+    small, tiny = (
+        settings(model=name, max_sessions=None, state_folder=tmp_path) for name in ("small", "tiny")
+    )
+    remember(tmp_path, key_of(small), measured(2))
+    remember(tmp_path, key_of(tiny), measured(14))
+    async with open_with(Makes(), model="tiny", max_sessions=None, state_folder=tmp_path) as house:
+        before = house.sessions.most
+        await house.reload(small)
+        after = house.sessions.most
+        await house.reload(settings(model="small", max_sessions=5))
+
+        assert (14, 2, 5) == (before, after, house.sessions.most)
+
+
+async def test_what_was_measured_with_settings_that_wait_for_a_restart_does_not_count_yet(
+    tmp_path: Path,
+) -> None:
+    later = settings(model="small", vad="silero", max_sessions=None, state_folder=tmp_path)
+    remember(tmp_path, key_of(later), measured(2))
+    async with open_with(Makes(), model="small", max_sessions=None, state_folder=tmp_path) as house:
+        await house.reload(later)
+
+        assert house.sessions.most is None
 
 
 # Other settings while it runs
@@ -201,7 +229,7 @@ async def test_only_models_whose_settings_changed_are_swapped() -> None:
 async def test_models_come_and_go_with_their_names() -> None:
     async with open_with(Makes(), **SMALL_AND_TINY) as house:
         await house.reload(settings(model="medium", models="base=base", aliases="mine=base"))
-        names, loaded = house.sessions.limits.models, set(house.catalogue.loaded)
+        names, loaded = house.catalogue.names, set(house.catalogue.loaded)
         gone = house.catalogue.open(TurnRequest("tiny"))
         gone.abandon()
 
@@ -213,10 +241,10 @@ async def test_models_come_and_go_with_their_names() -> None:
 
 async def test_a_model_that_cannot_be_loaded_leaves_the_names_as_they_were() -> None:
     async with open_with(Makes(), **SMALL_AND_TINY) as house:
-        before = house.sessions.limits.models
+        before = house.catalogue.names
         await house.reload(settings(model="broken"))
 
-        assert before == house.sessions.limits.models
+        assert before == house.catalogue.names
         assert {"small", "tiny"} == set(house.catalogue.progress)
 
 
@@ -229,11 +257,62 @@ async def test_what_was_not_swapped_is_tried_again_the_next_time() -> None:
     assert ["small, None beams", *["broken, None beams"] * 2] == makes.made
 
 
-async def test_what_needs_a_restart_is_told_by_name(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("model", ["small", "broken"])
+async def test_what_needs_a_restart_is_told_by_name_whether_the_models_were_swapped_or_not(
+    caplog: pytest.LogCaptureFixture, model: str
+) -> None:
     async with open_with(Makes(), model="small") as house:
         with caplog.at_level(logging.WARNING):
-            await house.reload(settings(model="small", api_keys="sk-canary", strict=True, aliases="a=small"))
+            await house.reload(settings(model=model, api_keys="sk-canary", strict=True, aliases=f"a={model}"))
 
-    told = [getattr(record, "facts", None) for record in caplog.records]
-    assert [{"settings": "api_keys,strict"}] == told
+    told = [getattr(record, "facts", {}) for record in caplog.records]
+    assert ["api_keys,strict"] == [facts["settings"] for facts in told if "settings" in facts]
     assert not house.reception.strict
+
+
+# Sessions that are open meanwhile
+
+
+class Guest(MemoryChannel):
+    """In a session that lasts."""
+
+    async def ask(self, model: str, language: str | None = None) -> str | None:
+        """What is wrong with this, by its code."""
+        told = len(self.sent)
+        self.say(Configure(Patch(transcription=TranscriptionPatch(model, language)), ""))
+        await self.until(lambda: len(self.sent) > told)
+        answer = self.sent[-1]
+        return answer.problem.code if isinstance(answer, Rejected) else None
+
+
+@asynccontextmanager
+async def visiting(house: Gateway) -> AsyncIterator[Guest]:
+    guest = Guest()
+    lasting = asyncio.create_task(house.sessions.run("sess_1", house.reception.config, guest))
+    await guest.until(lambda: bool(guest.sent))
+    yield guest
+    guest.hang_up()
+    await lasting
+
+
+async def test_a_model_that_is_not_loaded_yet_leaves_the_languages_of_the_others_checked() -> None:
+    def english(_: NamedModel) -> Engine:
+        return ScriptedEngine(capabilities=Capabilities(frozenset({"en"})))
+
+    house = gateway(english, model="small", models="tiny=tiny", aliases="nick=tiny")
+    await house.catalogue.start()
+    async with visiting(house) as guest:
+        answers = [await guest.ask(model, "de") for model in ("small", "whisper-1", "tiny", "nick")]
+    await house.catalogue.stop()
+
+    assert ["unsupported_language", "unsupported_language", None, None] == answers
+
+
+async def test_sessions_that_are_open_learn_of_the_names_that_come_and_go() -> None:
+    async with open_with(Makes(), **SMALL_AND_TINY) as house, visiting(house) as guest:
+        before = [await guest.ask(name) for name in ("base", "mine", "tiny")]
+        await house.reload(settings(model="small", models="base=base", aliases="mine=base"))
+        after = [await guest.ask(name) for name in ("base", "mine", "tiny")]
+
+    assert ["model_not_found", "model_not_found", None] == before
+    assert [None, None, "model_not_found"] == after

@@ -1,12 +1,13 @@
 import json
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from realtime_asr.bench.capacity import Found
-from realtime_asr.server.capacity import key_of, remember, remembered, this_host
+from realtime_asr.server.capacity import Admission, admission, key_of, remember, remembered, this_host
 from tests.server.house import settings
 
 HOST = "2 cores of a fine one"
@@ -24,7 +25,6 @@ def found(streams: int) -> Found:
         cpu_per_stream=0.07,
         stopped_by=None,
         measured="2026-01-02T03:04:05+00:00",
-        version="0.1.0",
     )
 
 
@@ -36,7 +36,7 @@ def test_what_was_measured_is_remembered(tmp_path: Path) -> None:
 
     path = remember(folder, KEY, found(14))
 
-    assert 14 == remembered(folder, KEY)
+    assert 14 == remembered(folder)[KEY].streams
     assert 412.5 == json.loads(path.read_text())[KEY]["final_p95_ms"]
     assert [path] == list(folder.iterdir())
 
@@ -46,18 +46,23 @@ def test_each_key_has_its_own_and_the_newest_counts(tmp_path: Path) -> None:
     remember(tmp_path, "another", found(6))
     remember(tmp_path, KEY, found(12))
 
-    assert (12, 6) == (remembered(tmp_path, KEY), remembered(tmp_path, "another"))
+    assert {KEY: found(12), "another": found(6)} == remembered(tmp_path)
 
 
 def test_nothing_is_known_of_what_nobody_measured(tmp_path: Path) -> None:
-    assert remembered(tmp_path, KEY) is None
-
-    remember(tmp_path, KEY, found(14))
-
-    assert remembered(tmp_path, "another") is None
+    assert {} == remembered(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"model tiny": {"streams": 3}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"model tiny": {"streams": 3}}',
+        *(json.dumps({KEY: asdict(found(n))}) for n in (0, -3)),
+    ],
+)
 def test_a_broken_file_counts_for_nothing_and_is_named(
     content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -65,7 +70,7 @@ def test_a_broken_file_counts_for_nothing_and_is_named(
     path.write_text(content)
 
     with caplog.at_level(logging.WARNING):
-        assert remembered(tmp_path, KEY) is None
+        assert {} == remembered(tmp_path)
 
     assert [str(path) in message for message in caplog.messages] == [True]
 
@@ -75,7 +80,32 @@ def test_a_broken_file_is_replaced(tmp_path: Path) -> None:
 
     remember(tmp_path, KEY, found(14))
 
-    assert 14 == remembered(tmp_path, KEY)
+    assert {KEY: found(14)} == remembered(tmp_path)
+
+
+# Admitted
+
+
+def test_how_many_are_admitted_is_told_with_its_reason(tmp_path: Path) -> None:
+    small = settings(model="small", max_sessions=None, state_folder=tmp_path)
+    unmeasured = admission(small)
+    remember(tmp_path, key_of(small), found(14))
+
+    assert Admission(None, "not measured") == unmeasured
+    assert Admission(14, "measured") == admission(small)
+    assert Admission(3, "set") == admission(small.model_copy(update={"max_sessions": 3}))
+    assert Admission(None, "set") == admission(small.model_copy(update={"max_sessions": 0}))
+
+
+def test_what_was_measured_of_the_same_model_otherwise_does_not_count_but_is_told(tmp_path: Path) -> None:
+    folder = {"max_sessions": None, "state_folder": tmp_path}
+    remember(tmp_path, key_of(settings(model="small", **folder)), found(14))
+
+    otherwise = admission(settings(model="small", partial_every=0.6, **folder))
+    another = admission(settings(model="small.en", **folder))
+
+    assert Admission(None, "other settings measured") == otherwise
+    assert Admission(None, "not measured") == another
 
 
 # Keys

@@ -12,7 +12,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from realtime_asr.engines.replay import Failure, ReplayEngine
-from realtime_asr.session.config import ModelNames
 from realtime_asr.transports import literal_post
 from realtime_asr.transports.literal_post import LITERAL_PATH
 from tests.fakes import ScriptedEngine, final, partial, silence, speech
@@ -319,7 +318,18 @@ def test_a_secret_that_is_no_longer_valid_starts_nothing() -> None:
     house = gateway(api_keys=KEY)
     with open_house(house) as client:
         secret = with_secret(client, input_audio_transcription={"model": "whisper-1"})
-        house.sessions.limits = replace(house.sessions.limits, models=ModelNames("another"))
+        house.catalogue.names = replace(house.catalogue.names, aliases={})
         response = client.post(LITERAL_PATH, json=append(1.0), headers=secret)
 
-    assert (400, "model_not_found") == (response.status_code, response.json()["error"]["code"])
+    error = response.json()["error"]
+    assert (400, "model_not_found") == (response.status_code, error["code"])
+    assert "session.input_audio_transcription.model" == error["param"]
+
+
+def test_a_setting_that_is_refused_is_named_as_the_client_knows_it(client: TestClient) -> None:
+    wish = {"session": {"input_audio_transcription": {"model": "nobody"}}}
+
+    response = client.post(LITERAL_PATH, json={"type": "transcription_session.update", **wish})
+
+    error = response.json()["error"]
+    assert (400, "session.input_audio_transcription.model") == (response.status_code, error["param"])

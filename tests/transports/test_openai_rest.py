@@ -145,6 +145,7 @@ def test_a_full_house_mints_no_secrets(route: str) -> None:
         response = client.post(route)
 
     assert_refused(response, 429, "rate_limit_exceeded")
+    assert "requests" == response.json()["error"]["type"]
     assert "10" == response.headers["retry-after"]
 
 
@@ -187,14 +188,20 @@ def test_an_unknown_model_is_not_found(client: TestClient, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body"),
+    ("path", "body", "param"),
     [
-        (GA, {"session": {"type": "transcription", "audio": {"input": {"transcription": {"model": "no"}}}}}),
-        (BETA, {"input_audio_transcription": {"model": "no"}}),
+        (
+            GA,
+            {"session": {"type": "transcription", "audio": {"input": {"transcription": {"model": "no"}}}}},
+            "session.audio.input.transcription.model",
+        ),
+        (BETA, {"input_audio_transcription": {"model": "no"}}, "input_audio_transcription.model"),
     ],
 )
-def test_no_secret_is_minted_for_an_unknown_model(client: TestClient, path: str, body: Any) -> None:
-    assert_refused(client.post(path, json=body, headers=BEARER), 404, "model_not_found")
+def test_no_secret_is_minted_for_an_unknown_model(
+    client: TestClient, path: str, body: Any, param: str
+) -> None:
+    assert_refused(client.post(path, json=body, headers=BEARER), 404, "model_not_found", param)
 
 
 # Addresses

@@ -134,6 +134,7 @@ def test_an_unknown_model_is_refused(client: TestClient) -> None:
     error, code, reason = turned_away(client, f"{GA}&model=nobody")
 
     assert error["message"] == "The model `nobody` does not exist or you do not have access to it."
+    assert error["param"] is None
     assert (4000, "invalid_request_error.invalid_model") == (code, reason)
 
 
@@ -150,13 +151,13 @@ def test_a_full_house_turns_clients_away_who_may_come_back() -> None:
             welcome = again.receive_json()
 
     assert error == {
-        "type": "server_error",
+        "type": "requests",
         "code": "rate_limit_exceeded",
         "message": "The server has 1 of at most 1 sessions open. Try again later.",
         "param": None,
         "event_id": None,
     }
-    assert (1013, "server_error.rate_limit_exceeded") == (code, reason)
+    assert (1013, "requests.rate_limit_exceeded") == (code, reason)
     assert "session.created" == welcome["type"]
 
 

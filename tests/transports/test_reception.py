@@ -1,16 +1,20 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from realtime_asr.audio.detection import ServerVad
 from realtime_asr.dialects.negotiate import Shape
+from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.catalogue import Catalogue, Offer
+from realtime_asr.engines.engine import Engine
 from realtime_asr.runtime.sessions import Sessions
 from realtime_asr.session.commands import Configure, Refuse
-from realtime_asr.session.config import Patch, ServerVadPatch, TranscriptionPatch
+from realtime_asr.session.config import ModelNames, Patch, ServerVadPatch, TranscriptionPatch
 from realtime_asr.session.events import SessionCreated
 from realtime_asr.session.problem import Problem
 from realtime_asr.transports.reception import Caller, Minted, Reception, Starting
+from tests.engines.fakes import FakeModel
 from tests.fakes import LoudnessScorer, ManualClock, ScriptedEngine, configured, limited
 from tests.runtime.test_runner import Watcher
 
@@ -30,9 +34,11 @@ class OpenDoor:
         return True
 
 
-def reception(**changes: Any) -> Reception:
+def reception(new_engine: Callable[[], Engine] = ScriptedEngine, **changes: Any) -> Reception:
     clock, limits = ManualClock(10.0, began=1000.0), limited(session_seconds=60.0)
-    catalogue = Catalogue({"tiny": Offer(ScriptedEngine)}, limits.models)
+    catalogue = Catalogue(
+        {"tiny": Offer(new_engine, eager=True)}, ModelNames("whisper-1", {"whisper-1": "tiny"})
+    )
     sessions = Sessions(catalogue, limits, LoudnessScorer, clock, Watcher())
     return Reception(sessions, catalogue, OpenDoor(), clock, configured(), started_at=1000, **changes)
 
@@ -124,4 +130,19 @@ def test_a_full_house_says_how_many_are_there_and_how_many_may_be() -> None:
 
     message = "The server has 0 of at most 0 sessions open. Try again later."
     assert open_still is None
-    assert Problem("rate_limit_exceeded", message, kind="server_error") == house.crowd
+    assert Problem("rate_limit_exceeded", message, kind="requests") == house.crowd
+
+
+async def test_where_nothing_would_be_transcribed_nobody_is_let_in() -> None:
+    class Stalled(BatchingEngine):
+        stalled = True
+
+    house = reception(lambda: Stalled(FakeModel()))
+    before = house.crowd
+    await house.catalogue.start()
+    crowd = house.crowd
+    await house.catalogue.stop()
+
+    message = "The server is overloaded. Try again later."
+    assert before is None
+    assert Problem("rate_limit_exceeded", message, kind="requests") == crowd

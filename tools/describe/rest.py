@@ -343,7 +343,7 @@ _REFUSALS: Final[Mapping[int, tuple[str, str, Response]]] = {
             Problem(
                 "rate_limit_exceeded",
                 "The server has 24 of at most 24 sessions open. Try again later.",
-                kind="server_error",
+                kind="requests",
             ),
             {"retry-after": "10"},
         ),
