@@ -88,9 +88,9 @@ class Rehearsal:
         match output:
             case OpenTurn(item_id, request):
                 self._turns[item_id] = _Line(Hearing(request, self._model.bands))
-            case FeedTurn(item_id, heard):
+            case FeedTurn(item_id, heard, voice):
                 line = self._turns[item_id]
-                line.hearing.feed(heard)
+                line.hearing.feed(heard, voice)
                 if line.hearing.fed - line.heard >= self._every:
                     line.heard = line.hearing.fed
                     return self._told(item_id, self._heard(line, line.hearing.guess()))

@@ -2,7 +2,7 @@
 
 Sentences nobody chose are spoken by several voices, with the time of each word known, and played through
 whole sessions with the bundled model: the same every time. Beside them stands what faster-whisper writes
-for the same clips with the same weights, offline.
+for the same clips with the same weights, offline. Sounds that nobody spoke are played too.
 """
 
 import argparse
@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from time import process_time
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from faster_whisper import WhisperModel
 
+from benchmarks.common import table_of
 from benchmarks.rehearsal import PCM16_16K, Rehearsal
 from realtime_asr.audio.detection import ServerVad
 from realtime_asr.audio.sounds import sounds
@@ -23,6 +24,7 @@ from realtime_asr.audio.timeline import RATE, Samples, samples, seconds
 from realtime_asr.detectors.silero import load_silero
 from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.server.harvest import known_phrases
 from realtime_asr.session.config import SessionConfig, Transcription
 from realtime_asr.transcript.hypothesis import Word
 from tests.speech.clips import word_error_rate
@@ -42,6 +44,11 @@ _WITH_DETECTION: Final = SessionConfig(
 _BY_HAND: Final = SessionConfig(
     Transcription("bundled", language="en"), PCM16_16K, chosen_detection=None, include=("word_times",)
 )
+
+Window = Literal["short", "full"]
+"""What a final pass hears its stretch in."""
+Column = dict[str, str]
+"""Of the table: what was measured, by its name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,28 +70,47 @@ def speech(count: int, seed: int) -> Iterator[Spoken]:
             count -= 1
 
 
-def turns(model: FasterWhisper, spoken: Sequence[Spoken]) -> None:
+def as_served(window: Window) -> FasterWhisper:
+    model = FasterWhisper(
+        FasterWhisperSettings(
+            str(BUNDLED),
+            device="cpu",
+            cpu_threads=1,
+            final_window=window,
+            false_phrases=known_phrases(None, "bundled"),
+        )
+    )
+    model.load()
+    return model
+
+
+def offline(spoken: Sequence[Spoken]) -> float:
+    """The share of words that faster-whisper gets wrong when it hears each utterance as a whole."""
+    model, wrong = WhisperModel(str(BUNDLED), device="cpu", cpu_threads=1), 0.0
+    for each in spoken:
+        segments, _ = model.transcribe(each.audio, language="en", beam_size=1)
+        wrong += _words_wrong(each, "".join(segment.text for segment in segments))
+    return wrong / _words(spoken)
+
+
+def turns(model: FasterWhisper, spoken: Sequence[Spoken]) -> Column:
     """Each utterance as a turn of its own."""
-    silero, offline = load_silero(), WhisperModel(str(BUNDLED), device="cpu", cpu_threads=1)
-    words = streamed = alone = missed = corrected = 0.0
+    silero, wrong, unheard, corrected = load_silero(), 0.0, 0, 0
     for each in spoken:
         rehearsal = Rehearsal(model, _WITH_DETECTION, silero())
         rehearsal.play(np.concatenate([_QUIET, each.audio, _PAUSE]))
         rehearsal.end()
-        segments, _ = offline.transcribe(each.audio, language="en", beam_size=1)
-        count = len(each.text.split())
-        words += count
-        streamed += count * word_error_rate(each.text, rehearsal.text)
-        alone += count * word_error_rate(each.text, "".join(segment.text for segment in segments))
-        missed += sum(not _was_given(word, rehearsal.given) for word in each.words)
+        wrong += _words_wrong(each, rehearsal.text)
+        unheard += sum(not _was_given(word, rehearsal.given) for word in each.words)
         corrected += any(completed.corrected for completed in rehearsal.completed)
-    print(f"{len(spoken)} turns, {words:.0f} words")
-    print(f"  words wrong        {streamed / words:.2%} streamed, {alone / words:.2%} offline")
-    print(f"  turns corrected    {corrected / len(spoken):.2%}")
-    print(f"  words never heard  {missed / words:.2%}")
+    return {
+        "words wrong, streamed": f"{wrong / _words(spoken):.2%}",
+        "words never heard": f"{unheard / _words(spoken):.2%}",
+        "turns corrected": f"{corrected / len(spoken):.2%}",
+    }
 
 
-def endless(model: FasterWhisper, spoken: Sequence[Spoken], minutes: float) -> None:
+def endless(model: FasterWhisper, spoken: Sequence[Spoken], minutes: float) -> Column:
     """One turn of many minutes, committed by hand."""
     rehearsal, position, truth = Rehearsal(model, _BY_HAND, load_silero()()), 0.0, list[tuple[str, float]]()
     costs: dict[int, list[float]] = {}
@@ -100,26 +126,37 @@ def endless(model: FasterWhisper, spoken: Sequence[Spoken], minutes: float) -> N
     rehearsal.commit()
     [completed] = rehearsal.completed
     heard = [(word.key, seconds(word.start or 0)) for word in completed.words or ()]
-    first, last = 0, int(position // 60) - 1
     errors = _errors(heard, truth)
-    print(f"one turn of {position / 60:.1f} minutes")
-    for name, minute in (("first", first), ("last", last)):
-        cost = sum(costs[minute]) / len(costs[minute])
+    column: Column = {}
+    for name, minute in (("first", 0), ("last", int(position // 60) - 1)):
         error = np.mean([abs(e) for at, e in errors if int(at // 60) == minute])
-        print(f"  {name} minute  {cost:.4f} core per second, word times off by {1000 * error:.0f} ms")
+        column[f"{name} minute of {minutes:g}, core per second"] = f"{np.mean(costs[minute]):.4f}"
+        column[f"{name} minute of {minutes:g}, word times off by"] = f"{1000 * error:.0f} ms"
+    return column
 
 
-def nothings(model: FasterWhisper, minutes: float) -> None:
-    """Sounds that nobody spoke."""
-    rng, played, texts, silero = np.random.default_rng(0), 0.0, 0, load_silero()
+def nothings(model: FasterWhisper, minutes: float, seed: int) -> Column:
+    """Sounds that nobody spoke: what was shown of them counts, whatever became of it."""
+    rng, played, began, shown = np.random.default_rng(seed), 0.0, 0, 0
+    silero = load_silero()
     while played < 60 * minutes:
         rehearsal = Rehearsal(model, _WITH_DETECTION, silero())
         for _, sound in sounds(rng, 5.0):
             rehearsal.play(np.concatenate([sound, _PAUSE]))
             played += seconds(len(sound) + len(_PAUSE))
         rehearsal.end()
-        texts += sum(bool(completed.transcript) for completed in rehearsal.completed)
-    print(f"{played / 60:.0f} minutes of silence, noise, tones and music: {texts} texts")
+        texts = [completed.item_id for completed in rehearsal.completed if completed.transcript]
+        began += len(rehearsal.completed)
+        shown += len({*texts, *(delta.item_id for delta in rehearsal.deltas)})
+    return {f"texts in {played / 60:.0f} minutes of nothing said": f"{shown} in {began} turns"}
+
+
+def _words(spoken: Sequence[Spoken]) -> int:
+    return sum(len(each.text.split()) for each in spoken)
+
+
+def _words_wrong(spoken: Spoken, heard: str) -> float:
+    return len(spoken.text.split()) * word_error_rate(spoken.text, heard)
 
 
 def _was_given(word: Span, given: Sequence[tuple[int, int]]) -> bool:
@@ -145,17 +182,23 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=200)
     parser.add_argument("--endless-minutes", type=float, default=10)
     parser.add_argument("--nothing-minutes", type=float, default=30)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--final-window", choices=("short", "full"), default="short")
+    parser.add_argument("--seed", type=int, default=1, help="of the sentences and of the sounds")
+    parser.add_argument("--final-window", nargs="+", choices=("short", "full"), default=("short", "full"))
     asked = parser.parse_args()
-    model = FasterWhisper(
-        FasterWhisperSettings(str(BUNDLED), device="cpu", cpu_threads=1, final_window=asked.final_window)
-    )
-    model.load()
     spoken = list(speech(max(asked.turns, round(asked.endless_minutes * 25)), asked.seed))
-    turns(model, spoken[: asked.turns])
-    endless(model, spoken, asked.endless_minutes)
-    nothings(model, asked.nothing_minutes)
+    alone = {"words wrong, offline": f"{offline(spoken[: asked.turns]):.2%}"}
+    columns: list[Column] = []
+    for window in asked.final_window:
+        model = as_served(window)
+        columns.append(
+            turns(model, spoken[: asked.turns])
+            | alone
+            | endless(model, spoken, asked.endless_minutes)
+            | nothings(model, asked.nothing_minutes, asked.seed)
+        )
+    rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
+    print(f"{asked.turns} turns, {_words(spoken[: asked.turns])} words\n")
+    print(table_of(["final windows", *asked.final_window], rows))
 
 
 if __name__ == "__main__":

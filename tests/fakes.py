@@ -206,14 +206,16 @@ class ScriptedStream:
     def __init__(self, request: TurnRequest, script: Script) -> None:
         self.request = request
         self.fed: list[int] = []
+        self.voice = 0.0
         self.prepared: list[int] = []
         self.voiced: int | None = None
         self.abandoned = False
         self._script = script
         self._over = asyncio.Event()
 
-    def feed(self, samples: Samples) -> None:
+    def feed(self, samples: Samples, voice: float = 1.0) -> None:
         self.fed.append(len(samples))
+        self.voice = voice
 
     def prepare(self, voiced: int) -> None:
         self.prepared.append(voiced)

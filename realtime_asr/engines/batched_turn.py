@@ -52,23 +52,26 @@ class BatchedTurn:
             every=self._every,
             waiting_since=self._waiting_since,
             phase=self._phase,
-            busy=self.awaits_its_final if finished else self._work is not None,
+            busy=self._work is not None if self._phase is Phase.GROWING else self._awaits_its_verdict,
             preface=self._hearing.preface if finished else "",
         )
 
     @property
     def awaits_its_final(self) -> bool:
         """It is finished, and the pass that runs is over its last words. A guess that runs is in vain."""
-        finished = self._phase is Phase.FINISHED
-        return finished and self._work is not None and self._work.voiced == self._voiced
+        return self._phase is Phase.FINISHED and self._awaits_its_verdict
+
+    @property
+    def _awaits_its_verdict(self) -> bool:
+        return self._work is not None and self._work.voiced == self._voiced
 
     # The session's side
 
-    def feed(self, samples: Samples) -> None:
+    def feed(self, samples: Samples, voice: float = 1.0) -> None:
         if self.over:
             return
         assert self._phase is not Phase.FINISHED, "fed after it was finished"
-        self._hearing.feed(samples)
+        self._hearing.feed(samples, voice)
         self._phase = Phase.GROWING
         if self._new >= self._every:
             self._changed()

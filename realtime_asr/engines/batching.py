@@ -16,7 +16,15 @@ from realtime_asr.engines.batched_turn import BatchedTurn
 from realtime_asr.engines.clock import now
 from realtime_asr.engines.engine import Capabilities, EngineError, Job, Model, Text
 from realtime_asr.engines.hearing import Hearing, Pass
-from realtime_asr.engines.scheduling import Load, SharedTime, Standing, choose, urgent, worth_preparing
+from realtime_asr.engines.scheduling import (
+    Load,
+    SharedTime,
+    Shares,
+    Standing,
+    choose,
+    urgent,
+    worth_preparing,
+)
 from realtime_asr.engines.threads import in_thread
 from realtime_asr.transcript.agreement import PACES
 from realtime_asr.transcript.request import TurnRequest
@@ -95,8 +103,8 @@ class BatchingEngine:
         return self._guesses | self._finals
 
     def _give_out_work(self) -> None:
-        """A guess begins when a worker is free. A final does not wait for that: a pass has several steps, and
-        between two of a guess's the worker does one of the final's.
+        """A guess begins when a worker is free. A final does not wait for that: models let it go first, when
+        a step of the guess is done.
         """
         while self._running and len(self._finals) < self._workers:
             self._turns = dict.fromkeys(turn for turn in self._turns if not turn.over)
@@ -120,34 +128,38 @@ class BatchingEngine:
             self._transcribe(begun)
 
     def _transcribe(self, begun: _Begun) -> None:
-        began = self._time.each(len(self._passes), now())
+        began = self._shares()
         running = in_thread(partial(_answers, self._model, [work.job for _, work in begun]))
         (self._finals if begun[0][1].job.thorough else self._guesses).add(running)
         patience = asyncio.get_running_loop().call_later(self._pass_seconds, self._give_up, running, begun)
         running.add_done_callback(partial(self._end, begun, began, patience))
 
     def _end(
-        self, begun: _Begun, began: float, patience: asyncio.TimerHandle, ended: asyncio.Future[_Outcomes]
+        self, begun: _Begun, began: Shares, patience: asyncio.TimerHandle, ended: asyncio.Future[_Outcomes]
     ) -> None:
         patience.cancel()
         outcomes = _outcomes(ended, len(begun))
         if ended in self._stuck:
             self._stuck.discard(ended)
             return
-        at, guess = now(), ended in self._guesses
-        took = self._time.each(len(self._passes), at) - began
+        guess, shares = ended in self._guesses, self._shares()
+        took = shares.guess - began.guess if guess else shares.final - began.final
         self._forget(ended)
-        self._load.passed(took, at, guess=guess)
+        self._load.passed(took, now(), guess=guess)
         self.account.passed(took, guess=guess)
         self._tell(begun, outcomes)
 
     def _give_up(self, running: asyncio.Future[_Outcomes], begun: _Begun) -> None:
         """A thread cannot be stopped. It is left alone, and its worker's place given to another."""
-        self._time.each(len(self._passes), now())
+        self._shares()
         self._forget(running)
         self._stuck.add(running)
         self.account.hung += 1
         self._tell(begun, [EngineError("The engine took too long over this turn.")] * len(begun))
+
+    def _shares(self) -> Shares:
+        """Ask before the number of passes changes."""
+        return self._time.until(now(), guesses=len(self._guesses), finals=len(self._finals))
 
     def _forget(self, running: asyncio.Future[_Outcomes]) -> None:
         self._guesses.discard(running)

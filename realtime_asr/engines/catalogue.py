@@ -363,8 +363,8 @@ class _Turn:
             self._error = error
             self._settled.set()
 
-    def feed(self, samples: Samples) -> None:
-        self._tell(lambda stream: stream.feed(samples))
+    def feed(self, samples: Samples, voice: float = 1.0) -> None:
+        self._tell(lambda stream: stream.feed(samples, voice))
 
     def prepare(self, voiced: int) -> None:
         self._tell(lambda stream: stream.prepare(voiced))

@@ -28,8 +28,11 @@ class Capabilities:
 class TurnStream(Protocol):
     """One turn. Audio goes in as it is spoken, guesses come out until the final one."""
 
-    def feed(self, samples: Samples) -> None:
-        """Never waits, so feeding cannot deadlock with listening."""
+    def feed(self, samples: Samples, voice: float = 1.0) -> None:
+        """Never waits, so feeding cannot deadlock with listening.
+
+        `voice` is how sure a detector was so far, at its surest, that somebody speaks.
+        """
 
     def prepare(self, voiced: int) -> None:
         """A pause: the turn may end here, with its words in the first `voiced` samples."""
@@ -73,6 +76,8 @@ class Job:
     """What was said right before the stretch."""
     language: str | None = None
     """As asked for or found out before."""
+    voice: float = 1.0
+    """How sure a detector was, at its surest in the turn, that somebody speaks."""
     detailed: bool = False
     """Times and probabilities of the words are wanted."""
 

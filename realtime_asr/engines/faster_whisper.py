@@ -6,6 +6,7 @@ judged, a `_Guess`; and what is believed of that becomes the `Text`.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Final, Literal
@@ -17,6 +18,7 @@ from realtime_asr.engines.engine import Capabilities, EngineError, Job, Text, Un
 from realtime_asr.engines.languages import choose_language
 from realtime_asr.engines.mel import HOP
 from realtime_asr.engines.model_folder import model_folder
+from realtime_asr.engines.precedence import Precedence
 from realtime_asr.engines.traits import Traits, read_traits
 from realtime_asr.engines.whisper import (
     GOING_ON,
@@ -120,6 +122,7 @@ class FasterWhisper:
     def __init__(self, settings: FasterWhisperSettings) -> None:
         self._settings = settings
         self._traits = Traits()
+        self._precedence = Precedence(settings.workers)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -156,8 +159,9 @@ class FasterWhisper:
                 alike[task.shape][place] = task
             else:
                 answers[place] = answer
-        for tasks in alike.values():
-            answers |= zip(tasks, self._answers(list(tasks.values())), strict=True)
+        with self._precedence.urgent() if any(job.thorough for job in batch) else nullcontext():
+            for tasks in alike.values():
+                answers |= zip(tasks, self._answers(list(tasks.values())), strict=True)
         return [answers[place] for place in range(len(batch))]
 
     def _warm_up(self) -> None:
@@ -192,10 +196,17 @@ class FasterWhisper:
             return [error]
 
     def _hear(self, tasks: Sequence[_Task]) -> list[Text]:
+        """Each step is one that another pass may come before."""
+        self._give_way(tasks[0])
         encoded = self._whisper.encode([task.job.frames for task in tasks], tasks[0].window)
         stretches = self._stretches(tasks, encoded)
+        self._give_way(tasks[0])
         guesses = self._guesses(stretches, encoded, self._search(tasks[0]))
         return [self._text(guess) for guess in guesses]
+
+    def _give_way(self, task: _Task) -> None:
+        if not task.job.thorough:
+            self._precedence.give_way()
 
     # What the decoder is told
 
@@ -256,6 +267,7 @@ class FasterWhisper:
             _seconds(stretch.task.job),
             decoded.mean_logprob,
             decoded.no_speech_probability,
+            voice=stretch.task.job.voice,
             prompt=_asked(stretch.task),
             false_phrases=self._settings.false_phrases,
             no_speech=self._traits.no_speech,
@@ -319,6 +331,7 @@ class FasterWhisper:
 
     def _aligned(self, tokens: Tokens, stretch: _Stretch) -> tuple[list[int], list[float]]:
         task = stretch.task
+        self._give_way(task)
         begun, logprobs = self._whisper.align(stretch.encoded, task.window, self._start(stretch), tokens)
         early = samples(1_000 * self._traits.words_early)
         # All that comes before the second token is the first one's, so that is not early.

@@ -30,7 +30,7 @@ _EDGE = samples(200)
 """Words so close to the end of what was heard have no exact times yet."""
 _FRESH = samples(1_000)
 """Audio so new stays in the stretch: its words may still change, and the next ones are understood by it."""
-_CONTEXT = 24
+_CONTEXT = 12
 """Words before a stretch that a model is told."""
 _CHOICE = samples(500)
 """How far back a better place to cut is looked for."""
@@ -66,6 +66,7 @@ class Hearing:
         self._timed: Sequence[Word] = ()
         """Those words of the stretch whose details are known, from its first one on."""
         self._start = 0
+        self._voice = 1.0
         self._language = request.language
 
     @property
@@ -83,8 +84,9 @@ class Hearing:
         request = self._request
         return "\n".join([*request.keywords, request.prompt or "", self._context, joined(self._anchor)])
 
-    def feed(self, heard: Samples) -> None:
+    def feed(self, heard: Samples, voice: float = 1.0) -> None:
         self._mel.feed(heard)
+        self._voice = voice
 
     def guess(self) -> Pass:
         """Quick, over everything that is not settled."""
@@ -124,6 +126,7 @@ class Hearing:
             given=self._anchor if thorough else self._agreed,
             spoken_before=self._context,
             language=self._language,
+            voice=self._voice,
             detailed=self._wants_details(thorough=thorough),
         )
         return Pass(job, self._start, stop if whole else self._start + len(fitting) * HOP, whole, voiced)

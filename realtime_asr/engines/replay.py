@@ -46,7 +46,7 @@ class _Turn:
         self._shown = 0
         self._mailbox = Mailbox()
 
-    def feed(self, samples: Samples) -> None:
+    def feed(self, samples: Samples, voice: float = 1.0) -> None:  # noqa: ARG002 (the script was spoken)
         self._fed += len(samples)
         spoken = min(int(seconds(self._fed) * self._words_per_second), len(self._words))
         if spoken > self._shown:

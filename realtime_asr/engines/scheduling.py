@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import takewhile
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from realtime_asr.audio.timeline import samples, seconds
 
@@ -102,27 +102,35 @@ def _is_like(one: Standing, other: Standing) -> bool:
     return one.preface == other.preface and longer <= shorter * _ALIKE
 
 
+class Shares(NamedTuple):
+    """Of the workers' time, in seconds: what a guess and what a final got that ran all the time."""
+
+    guess: float
+    final: float
+
+
 class SharedTime:
-    """How much of a worker's time each pass gets: less than there is, while there are more than workers."""
+    """How much of a worker each pass has, when there may be more passes than workers. Finals go first."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._looked = 0.0
-        self._each = 0.0
+        self._shares = Shares(0.0, 0.0)
 
-    def each(self, passes: int, now: float) -> float:
-        """What a pass that always ran would have got by now, where so many ran since the last call."""
-        share = min(1.0, self._workers / max(passes, 1))
-        self._each += share * (now - self._looked)
-        self._looked = now
-        return self._each
+    def until(self, now: float, *, guesses: int, finals: int) -> Shares:
+        """By now, where so many ran since the last call."""
+        passed, self._looked = now - self._looked, now
+        left = max(self._workers - finals, 0)
+        self._shares = Shares(
+            self._shares.guess + passed * min(1.0, left / max(guesses, 1)),
+            self._shares.final + passed * min(1.0, self._workers / max(finals, 1)),
+        )
+        return self._shares
 
 
 class Load:
     """How busy the workers are, judged by how long passes take."""
 
-    _FULL: Final = 0.8
-    """The share of the workers' time that is planned for: finals come when they come."""
     _MEMORY: Final = 5.0
     """Seconds after which what was done counts a third."""
     _NEWEST: Final = 0.2
@@ -145,11 +153,15 @@ class Load:
             self._finals_seconds += took
 
     def stretch(self, turns: Sequence[Standing], now: float) -> float:
-        """By how much the time between guesses must grow so that finals find workers with nothing to do."""
+        """By how much the time between guesses must grow so that there is time for finals.
+
+        All that these leave is planned for, since they wait for no guess; and the more often a turn is heard,
+        the more of its words are settled, and the less its final has to do.
+        """
         self._forget(now)
         growing = [standing for standing in turns if standing.phase is Phase.GROWING]
         wanted = sum(self._guess_seconds / seconds(standing.every) for standing in growing)
-        left = self._workers * self._FULL - self._finals_seconds / self._MEMORY
+        left = self._workers - self._finals_seconds / self._MEMORY
         return max(1.0, wanted / max(left, 0.1 * self._workers))
 
     def _forget(self, now: float) -> None:

@@ -135,8 +135,8 @@ class Runner:
         match output:
             case OpenTurn(item_id, request):
                 self._open(item_id, request)
-            case FeedTurn(item_id, samples):
-                self._tell(item_id, lambda stream: stream.feed(samples))
+            case FeedTurn(item_id, samples, voice):
+                self._tell(item_id, lambda stream: stream.feed(samples, voice))
             case PrepareTurn(item_id, voiced):
                 self._tell(item_id, lambda stream: stream.prepare(voiced))
             case FinishTurn(item_id, voiced):

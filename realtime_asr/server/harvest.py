@@ -54,6 +54,11 @@ def store(folder: Path, name: str, phrases: Phrases, harvested: date) -> Path:
     return path
 
 
+def kept_in(settings: Settings) -> Path:
+    """Where the server looks for what was harvested."""
+    return settings.state_folder / SHIPPED.name
+
+
 def known_phrases(folder: Path | None, name: str) -> frozenset[str]:
     """Those that ship with the package and those in the folder. Raises ValueError for a broken file."""
     folders = [SHIPPED] if folder is None else [SHIPPED, folder]
@@ -70,7 +75,12 @@ def add_harvest(
         description="Play silence, noise, tones and music to the model, and keep what it writes to them. "
         "The server does not believe these phrases where the evidence for them is weak.",
     )
-    command.add_argument("--into", type=Path, required=True, metavar="FOLDER", help="where to keep it")
+    command.add_argument(
+        "--into",
+        type=Path,
+        metavar="FOLDER",
+        help="to keep it elsewhere than in the state folder, from which serve reads it",
+    )
     command.add_argument("--minutes", type=float, default=60.0, help="how much to play; 60 unless said")
     command.add_argument("--seed", type=int, default=0, help="of the sounds; the same seed plays the same")
     command.set_defaults(run=lambda settings, asked: _harvest(ears(settings), settings, asked), fixed={})
@@ -92,7 +102,7 @@ def _harvest(hear: Hear, settings: Settings, asked: argparse.Namespace) -> int:
         say(f"\r{seconds / 60:.1f} of {asked.minutes:.1f} minutes played")
 
     phrases = harvest(hear, np.random.default_rng(asked.seed), asked.minutes * 60, progress)
-    path = store(asked.into, served_name(settings), phrases, datetime.now(UTC).date())
+    path = store(asked.into or kept_in(settings), served_name(settings), phrases, datetime.now(UTC).date())
     say(f"\n{len(phrases)} phrases are in {path}.\n")
     return 0
 

@@ -11,7 +11,7 @@ from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.engine import Engine, Model, UnusableModel
 from realtime_asr.engines.host import has_gpu, plan, usable_cores
 from realtime_asr.engines.recording import transcribe
-from realtime_asr.server.harvest import known_phrases
+from realtime_asr.server.harvest import kept_in, known_phrases
 from realtime_asr.server.models import NamedModel, named_models, public_name
 from realtime_asr.server.settings import Settings
 from realtime_asr.session.config import NoiseReduction
@@ -108,6 +108,6 @@ def _shares(named: NamedModel) -> tuple[int, int]:
 
 def _false_phrases(settings: Settings, named: NamedModel) -> frozenset[str]:
     try:
-        return known_phrases(settings.state_folder / "false_phrases", public_name(named.model))
+        return known_phrases(kept_in(settings), public_name(named.model))
     except ValueError as broken:
         raise UnusableModel(str(broken)) from broken

@@ -18,6 +18,8 @@ class FeedTurn:
 
     item_id: str
     samples: Samples
+    voice: float
+    """How sure the detector was, at its surest in the turn so far, that somebody speaks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,7 @@ class Listener:
         else:
             self._detect(probability, vad)
         if self.open is not None:
+            self.open.voice = max(self.open.voice, probability)
             self._splitter.hear(window, self._scored)
             self._split_when_too_long(self.open)
 
@@ -288,3 +289,4 @@ class Listener:
         self._stop(turn, cut)
         rest = self._open_turn(cut, cut, announced=turn.announced)
         rest.voiced_until = max(voiced_until, cut)
+        rest.voice = turn.voice

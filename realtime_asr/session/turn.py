@@ -28,6 +28,8 @@ class Turn:
     """Text is told while it grows, not only in the end."""
     voiced_until: int
     """Last sample that sounded like speech."""
+    voice: float = 0.0
+    """How sure the detector was, at its surest, that somebody speaks."""
     excerpt: Excerpt | None = None
     """What the engine hears of it; None as long as there was no voice."""
     stop: int | None = None
@@ -86,7 +88,7 @@ class Turn:
             return None
         if excerpt.end < buffer.start:
             excerpt.skip_to(buffer.start)
-        fed = FeedTurn(self.item_id, buffer.slice(excerpt.end, until))
+        fed = FeedTurn(self.item_id, buffer.slice(excerpt.end, until), self.voice)
         excerpt.extend(until)
         return fed
 

@@ -58,10 +58,10 @@ class Stream:
         self.breaks = False
         self._mailbox = Mailbox()
 
-    def feed(self, samples: Samples) -> None:
+    def feed(self, samples: Samples, voice: float = 1.0) -> None:
         if self.breaks:
             raise RuntimeError("a fault deep inside the engine")
-        self.told.append(f"feed {len(samples)}")
+        self.told.append(f"feed {len(samples)} {voice:g}")
 
     def prepare(self, voiced: int) -> None:
         self.told.append(f"prepare {voiced}")
@@ -253,14 +253,14 @@ async def test_a_turn_waits_for_its_model_and_loses_nothing() -> None:
     shop = catalogue(main=offer(Fake("main")), fast=offer(fast))
     async with running(shop):
         turn = opened(shop, "fast")
-        turn.feed(AUDIO)
+        turn.feed(AUDIO, 0.5)
         turn.prepare(80)
         await settled()
         assert "loading" == shop.progress["fast"].state
         turn.feed(AUDIO)
         fast.let.set()
 
-        assert "fast, feed 160, prepare 80, feed 160, finish 160" == await text_of(turn)
+        assert "fast, feed 160 0.5, prepare 80, feed 160 1, finish 160" == await text_of(turn)
 
 
 async def test_turns_that_wait_together_load_the_model_once() -> None:

@@ -415,6 +415,16 @@ def test_where_nobody_seems_to_speak_only_the_given_words_are_said_and_nothing_i
     assert dreaming.temperatures == [0.0]
 
 
+def test_nor_is_what_is_doubtful_said_where_the_detector_was_never_sure_of_a_voice(
+    model: FasterWhisper,
+) -> None:
+    Dreaming(model, (" Thank you.", -1.1, 0.0))
+
+    text = heard(model, job(quiet(3_000), voice=0.6))
+
+    assert (text.words, text.doubt) == ((), "no_speech")
+
+
 def test_what_the_model_makes_up_when_nobody_speaks_is_not_said() -> None:
     model = loaded(replace(SETTINGS, false_phrases=frozenset({"thank you"})))
     Dreaming(model, (" Thank you.", -0.6, 0.0))

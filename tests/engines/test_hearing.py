@@ -180,7 +180,7 @@ def test_a_piece_settles_its_words_at_once_and_they_are_the_context_of_the_next(
     assert (work.whole, work.job.thorough) == (False, True)
     assert hypothesis.settled == len(hypothesis.words)
     assert after.start == work.stop == hypothesis.heard
-    assert after.job.spoken_before == "".join(talk.texts[: hypothesis.settled][-24:])
+    assert after.job.spoken_before == "".join(talk.texts[: hypothesis.settled][-12:])
 
 
 # What passes are told
@@ -190,6 +190,16 @@ def test_a_guess_is_quick_and_a_verdict_thorough() -> None:
     turn = hearing(audio=STEADY.audio[: samples(2_000)])
 
     assert (False, True) == (turn.guess().job.thorough, turn.verdict(100).job.thorough)
+
+
+def test_every_pass_knows_how_sure_the_detector_was() -> None:
+    turn = hearing(audio=STEADY.audio[: samples(1_000)])
+
+    assert (1.0, 1.0) == (turn.guess().job.voice, turn.verdict(100).job.voice)
+
+    turn.feed(STEADY.audio[: samples(500)], 0.8)
+
+    assert (0.8, 0.8) == (turn.guess().job.voice, turn.verdict(100).job.voice)
 
 
 def test_a_verdict_hears_the_words_and_the_end_of_the_last_one() -> None:

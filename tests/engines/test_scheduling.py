@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -188,16 +189,16 @@ def test_before_any_pass_the_cadence_is_as_wished() -> None:
     assert Load(1).stretch([growing()] * 100, NOW) == 1.0
 
 
-def test_the_cadence_stretches_so_that_guesses_leave_a_fifth_of_the_time() -> None:
+def test_the_cadence_stretches_so_that_guesses_fill_the_time_there_is() -> None:
     # Ten turns, each wanting a tenth of a second of work every half second, are twice a worker's time.
-    assert loaded(guesses=0.1).stretch([growing()] * 10, NOW) == pytest.approx(2.0 / 0.8)
-    assert loaded(workers=2, guesses=0.1).stretch([growing()] * 10, NOW) == pytest.approx(2.0 / 1.6)
+    assert loaded(guesses=0.1).stretch([growing()] * 10, NOW) == pytest.approx(2.0)
+    assert loaded(workers=2, guesses=0.1).stretch([growing()] * 10, NOW) == 1.0
 
 
 def test_time_spent_on_finals_is_not_there_for_guesses() -> None:
     busy, idle = loaded(guesses=0.1, finals=2.0), loaded(guesses=0.1)
 
-    assert busy.stretch([growing()] * 10, NOW) == pytest.approx(2 * idle.stretch([growing()] * 10, NOW))
+    assert busy.stretch([growing()] * 10, NOW) == pytest.approx(idle.stretch([growing()] * 10, NOW) / 0.6)
 
 
 def test_turns_that_pause_or_are_finished_want_no_guesses() -> None:
@@ -400,14 +401,20 @@ def test_nobody_waits_much_longer_than_it_takes_to_hear_everybody_once(world: Wo
     assert world.waited[Phase.GROWING] <= STALE + world.bound
 
 
-def test_passes_that_run_at_once_share_the_workers_time() -> None:
+def test_finals_have_workers_for_themselves_and_guesses_share_what_is_left() -> None:
     time = SharedTime(workers=2)
+    time.until(10.0, guesses=0, finals=0)
 
-    began = time.each(passes=0, now=10.0)
-    alone = time.each(passes=2, now=11.0)
-    crowded = time.each(passes=4, now=13.0)
+    shares = [
+        time.until(11.0, guesses=2, finals=0),
+        time.until(13.0, guesses=2, finals=1),
+        time.until(15.0, guesses=2, finals=2),
+        time.until(17.0, guesses=0, finals=4),
+    ]
 
-    assert (1.0, 1.0) == (alone - began, crowded - alone)
+    guess, final = zip(*shares, strict=True)
+    assert [1.0, 0.0, 0.0] == [after - before for before, after in pairwise(guess)]
+    assert [2.0, 2.0, 1.0] == [after - before for before, after in pairwise(final)]
 
 
 @given(turns=st.dictionaries(st.integers(), standings), ahead=st.booleans())

@@ -161,6 +161,7 @@ async def test_the_engine_hears_the_turn_and_where_its_voice_ends() -> None:
     [stream] = engine.streams
     assert stream.voiced is not None
     assert 16_000 <= stream.voiced <= sum(stream.fed)
+    assert stream.voice == 1.0
 
 
 async def test_the_engine_is_told_of_a_pause_before_the_turn_is_over() -> None:
@@ -273,7 +274,7 @@ class Brittle(ScriptedStream):
         self._error = error
         self.abandonings = 0
 
-    def feed(self, samples: object) -> None:
+    def feed(self, samples: object, voice: float = 1.0) -> None:
         self._break("feed")
 
     def finish(self, voiced: int) -> None:

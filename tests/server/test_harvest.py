@@ -20,6 +20,7 @@ from realtime_asr.server.harvest import (
     Phrases,
     add_harvest,
     harvest,
+    kept_in,
     known_phrases,
     store,
 )
@@ -176,6 +177,15 @@ def test_the_command_keeps_what_it_heard_under_the_models_name(
     told = capsys.readouterr().out
     assert "0.1 of 0.1 minutes played" in told
     assert told.endswith(f"\n1 phrases are in {tmp_path / 'owner--whisper.json'}.\n")
+
+
+def test_unless_told_otherwise_it_is_kept_where_the_server_looks(tmp_path: Path) -> None:
+    settings = Settings(model="small", state_folder=tmp_path)
+
+    run("--minutes=0.1", hear=lambda _: "Thank you.", settings=settings)
+
+    assert tmp_path / "false_phrases" == kept_in(settings)
+    assert known_phrases(kept_in(settings), "small") == {"thank you"}
 
 
 def test_the_same_seed_plays_the_same_sounds(tmp_path: Path) -> None:

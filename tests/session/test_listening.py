@@ -6,6 +6,7 @@ from realtime_asr.audio.detection import SemanticVad, ServerVad
 from realtime_asr.audio.formats import encode_pcm16
 from realtime_asr.audio.timeline import WINDOW
 from realtime_asr.session.commands import (
+    AppendAudio,
     ClearAudio,
     Command,
     CommitAudio,
@@ -27,8 +28,8 @@ from realtime_asr.session.problem import Problem
 from realtime_asr.session.session import Output
 from realtime_asr.transcript.hypothesis import Hypothesis, Word
 from realtime_asr.transcript.request import TurnRequest
-from tests.fakes import limited
-from tests.session.call import Call, asked, fed, loud, only, quiet, told
+from tests.fakes import PCM16_16K, configured, limited, session
+from tests.session.call import Call, Wavering, asked, fed, loud, only, quiet, told
 
 BROKEN = Problem(None, "Out of order.", kind="server_error")
 UNPADDED = ServerVad(prefix_padding_ms=0, silence_duration_ms=2_000)
@@ -121,6 +122,16 @@ def test_a_turn_without_text_has_nobody_to_hear_it_however_it_goes_on() -> None:
 
     assert asked(outputs) == []
     assert fed(outputs, "item_1") == 0
+
+
+def test_an_engine_knows_how_sure_the_detector_was_at_its_surest() -> None:
+    talk = session(configured(format=PCM16_16K), scorer=Wavering(0.6, 0.8, 0.5, 0.9, *[0.0] * 10, 0.7))
+
+    outputs = [output for _ in range(15) for output in talk.receive(AppendAudio(loud(1)), 0.0)]
+
+    told_so = [(feed.item_id, feed.voice) for feed in only(FeedTurn, outputs)]
+    assert [("item_1", voice) for voice in (0.6, 0.8, 0.8, 0.9)] == told_so[:4]
+    assert ("item_2", 0.7) == told_so[-1]
 
 
 # Pauses

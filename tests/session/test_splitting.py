@@ -30,8 +30,8 @@ from realtime_asr.session.events import (
 from realtime_asr.session.session import Output
 from realtime_asr.transcript.agreement import PACES, Delay
 from realtime_asr.transcript.hypothesis import Hypothesis, Word
-from tests.fakes import limited
-from tests.session.call import Call, asked, fed, loud, only, quiet, told
+from tests.fakes import PCM16_16K, configured, limited, session
+from tests.session.call import Call, Wavering, asked, fed, loud, only, quiet, told
 
 LIMITS = limited(longest_turn=40 * WINDOW, longest_manual_turn=60 * WINDOW)
 SECOND = 16_000
@@ -106,6 +106,16 @@ def test_endless_speech_is_split_at_its_quietest_point() -> None:
     assert ["item_1", "item_2"] == [opened.item_id for opened in only(OpenTurn, outputs)]
     assert [FinishTurn("item_1", cut - 5 * WINDOW)] == only(FinishTurn, outputs)
     assert fed(outputs, "item_2") == 20 * WINDOW
+
+
+def test_the_detector_was_as_sure_of_what_follows_a_split_as_of_what_came_before() -> None:
+    talk = session(configured(format=PCM16_16K), LIMITS, Wavering(0.9, *[0.6] * 50))
+
+    outputs = [output for _ in range(45) for output in talk.receive(AppendAudio(loud(1)), 0.0)]
+
+    assert {("item_1", 0.9), ("item_2", 0.9)} == {
+        (feed.item_id, feed.voice) for feed in only(FeedTurn, outputs)
+    }
 
 
 def test_endless_manual_speech_is_split_without_speech_events() -> None:
@@ -230,7 +240,7 @@ class Listener:
             match output:
                 case OpenTurn(item_id):
                     self.open[item_id] = np.zeros(0, np.float32)
-                case FeedTurn(item_id, samples):
+                case FeedTurn(item_id, samples, _):
                     self.open[item_id] = np.concatenate((self.open[item_id], samples))
                 case FinishTurn(item_id, voiced):
                     self.finished[item_id] = self.open.pop(item_id)[: voiced + 5 * WINDOW]

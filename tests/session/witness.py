@@ -240,7 +240,7 @@ class Witness:
                 assert request.language_before == self._language
                 self._opened.add(item_id)
                 self.listening[item_id] = []
-            case FeedTurn(_, samples):
+            case FeedTurn(_, samples, _):
                 self._see_feed(item_id, samples)
             case PrepareTurn(_, voiced):
                 assert item_id not in self._prepared

@@ -30,10 +30,13 @@ def verdict(
     seconds: float = 3.0,
     mean_logprob: float = -0.2,
     no_speech_probability: float = 0.1,
+    voice: float = 1.0,
     prompt: str = "",
     no_speech: NoSpeech = NoSpeech(),  # noqa: B008  frozen
 ) -> Verdict:
-    return judge(Evidence(text, seconds, mean_logprob, no_speech_probability, prompt, FALSE, no_speech))
+    return judge(
+        Evidence(text, seconds, mean_logprob, no_speech_probability, voice, prompt, FALSE, no_speech)
+    )
 
 
 def test_an_ordinary_sentence_is_credible() -> None:
@@ -48,7 +51,12 @@ def test_whatever_is_said_clearly_at_a_natural_pace_is_credible(
     seconds = len(text.split()) / words_per_second
 
     evidence = Evidence(
-        text, seconds, mean_logprob, no_speech_probability, GLOSSARY, frozenset({normalised(text)})
+        text,
+        seconds,
+        mean_logprob,
+        no_speech_probability,
+        prompt=GLOSSARY,
+        false_phrases=frozenset({normalised(text)}),
     )
 
     assert judge(evidence) == Credible()
@@ -65,8 +73,16 @@ def test_doubt_where_nobody_seems_to_speak_means_nobody_spoke() -> None:
     assert verdict(mean_logprob=-1.1, no_speech_probability=0.7) == Incredible("no_speech")
 
 
-def test_a_sure_text_outweighs_the_suspicion_that_nobody_spoke() -> None:
-    assert verdict(no_speech_probability=0.99) == Credible()
+def test_doubt_where_the_detector_never_was_sure_of_a_voice_means_so_too() -> None:
+    assert verdict(mean_logprob=-1.1, voice=0.85) == Incredible("no_speech")
+    assert verdict(mean_logprob=-1.1, voice=0.95) == Incredible("unlikely")
+
+
+@pytest.mark.parametrize(("no_speech_probability", "voice"), [(0.99, 1.0), (0.1, 0.5), (0.99, 0.5)])
+def test_a_sure_text_outweighs_the_suspicion_that_nobody_spoke(
+    no_speech_probability: float, voice: float
+) -> None:
+    assert verdict(no_speech_probability=no_speech_probability, voice=voice) == Credible()
 
 
 def test_a_model_with_other_figures_is_held_against_its_own() -> None:
@@ -84,26 +100,27 @@ def test_a_false_phrase_spoken_clearly_is_credible() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "mean_logprob", "no_speech_probability"),
-    [(1.0, -0.2, 0.4), (1.0, -0.6, 0.1), (28.0, -0.2, 0.1), (0.3, -0.2, 0.1)],
+    ("seconds", "mean_logprob", "no_speech_probability", "voice"),
+    [
+        (1.0, -0.2, 0.4, 1.0),
+        (1.0, -0.6, 0.1, 1.0),
+        (1.0, -0.2, 0.1, 0.6),
+        (28.0, -0.2, 0.1, 1.0),
+        (0.3, -0.2, 0.1, 1.0),
+    ],
 )
 def test_a_false_phrase_is_not_believed_on_weak_evidence(
-    seconds: float, mean_logprob: float, no_speech_probability: float
+    seconds: float, mean_logprob: float, no_speech_probability: float, voice: float
 ) -> None:
     heard = verdict(
         "Thank you!",
         seconds=seconds,
         mean_logprob=mean_logprob,
         no_speech_probability=no_speech_probability,
+        voice=voice,
     )
 
     assert heard == Incredible("false_phrase")
-
-
-def test_a_model_sure_of_what_it_hears_needs_less_doubt_to_be_caught() -> None:
-    certain = NoSpeech(probability=0.9, mean_logprob=-0.1)
-
-    assert verdict("Thank you.", seconds=1.0, no_speech=certain) == Incredible("false_phrase")
 
 
 @pytest.mark.parametrize("text", ["THANK YOU", "Thank you. Thank you. Bye.", " «Bye», thanks for watching…"])
