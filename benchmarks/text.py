@@ -6,6 +6,7 @@ for the same clips with the same weights, offline. Sounds that nobody spoke are 
 """
 
 import argparse
+import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from benchmarks.rehearsal import PCM16_16K, Rehearsal
 from realtime_asr.audio.detection import ServerVad
 from realtime_asr.audio.sounds import sounds
 from realtime_asr.audio.timeline import RATE, Samples, samples, seconds
+from realtime_asr.bench.process import usage
 from realtime_asr.detectors.silero import load_silero
 from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
@@ -114,11 +116,13 @@ def endless(model: FasterWhisper, spoken: Sequence[Spoken], minutes: float) -> C
     """One turn of many minutes, committed by hand."""
     rehearsal, position, truth = Rehearsal(model, _BY_HAND, load_silero()()), 0.0, list[tuple[str, float]]()
     costs: dict[int, list[float]] = {}
+    memory: dict[int, float] = {}
     for each in spoken:
         minute, began = int(position // 60), process_time()
         rehearsal.play(np.concatenate([each.audio, _BREATH]))
         length = seconds(len(each.audio) + len(_BREATH))
         costs.setdefault(minute, []).append((process_time() - began) / length)
+        memory[minute] = _resident_mib()
         truth += [(Word(word.label).key, position + word.start) for word in each.words]
         position += length
         if position >= 60 * minutes:
@@ -132,6 +136,7 @@ def endless(model: FasterWhisper, spoken: Sequence[Spoken], minutes: float) -> C
         error = np.mean([abs(e) for at, e in errors if int(at // 60) == minute])
         column[f"{name} minute of {minutes:g}, core per second"] = f"{np.mean(costs[minute]):.4f}"
         column[f"{name} minute of {minutes:g}, word times off by"] = f"{1000 * error:.0f} ms"
+        column[f"{name} minute of {minutes:g}, memory"] = f"{memory[minute]:.1f} MiB"
     return column
 
 
@@ -149,6 +154,11 @@ def nothings(model: FasterWhisper, minutes: float, seed: int) -> Column:
         began += len(rehearsal.completed)
         shown += len({*texts, *(delta.item_id for delta in rehearsal.deltas)})
     return {f"texts in {played / 60:.0f} minutes of nothing said": f"{shown} in {began} turns"}
+
+
+def _resident_mib() -> float:
+    own = usage(os.getpid())
+    return own.resident_bytes / 2**20 if own else float("nan")
 
 
 def _words(spoken: Sequence[Spoken]) -> int:
