@@ -73,7 +73,7 @@ def measured(case: Case, model: Path, turns: int) -> Result:
         model=str(model),
         workers=1,
         cpu_threads=1,
-        partial_every=_NEVER if case.policy == "final only" else EVERY.get(case.size, 0.5),
+        partial_every=_NEVER if case.policy == "final only" else EVERY[case.size],
         prepare=case.policy in _AHEAD,
         final_window="full" if case.policy == "ours, 30 s" else "auto",
     )

@@ -244,7 +244,7 @@ def _is_at_most(value: float | None, bound: float) -> bool:
 @contextmanager
 def _serving(model: Path, size: Size, most: int) -> Iterator[str]:
     """The address of a server that admits so many."""
-    flags = {"model": model, "workers": 1, "cpu-threads": 1, "partial-every": EVERY.get(size, 0.5)}
+    flags = {"model": model, "workers": 1, "cpu-threads": 1, "partial-every": EVERY[size]}
     told = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
     with (
         TemporaryDirectory() as folder,
