@@ -17,12 +17,22 @@ class BatchedTurn:
     """Says where it stands. The engine begins passes over it, and tells how they ended."""
 
     def __init__(
-        self, hearing: Hearing, every: int, account: Account, changed: Callable[[], None], *, prepares: bool
+        self,
+        hearing: Hearing,
+        every: int,
+        account: Account,
+        due: Callable[[], None],
+        changed: Callable[[], None],
+        *,
+        prepares: bool,
     ) -> None:
-        """`changed` is called when there may be something to do, or nothing more."""
+        """`due` is called when a guess is worthwhile, `changed` when there may be something else to do, or
+        nothing more.
+        """
         self._hearing = hearing
         self._every = every
         self._account = account
+        self._due = due
         self._changed = changed
         self._prepares = prepares
         self._mailbox = Mailbox()
@@ -74,7 +84,7 @@ class BatchedTurn:
         self._hearing.feed(samples, voice)
         self._phase = Phase.GROWING
         if self._new >= self._every:
-            self._changed()
+            self._due()
 
     def prepare(self, voiced: int) -> None:
         if self.over or not self._prepares or voiced <= 0 or voiced in self._prepared:

@@ -94,13 +94,20 @@ class BatchingEngine:
             raise EngineError("The engine is not running.")
         hearing = Hearing(request, self._model.bands)
         every = round(self._every * PACES[request.delay].stretch)
-        turn = BatchedTurn(hearing, every, self.account, self._give_out_work, prepares=self._prepares)
+        turn = BatchedTurn(
+            hearing, every, self.account, self._guess_if_free, self._give_out_work, prepares=self._prepares
+        )
         self._turns[turn] = None
         return turn
 
     @property
     def _passes(self) -> set[asyncio.Future[_Outcomes]]:
         return self._guesses | self._finals
+
+    def _guess_if_free(self) -> None:
+        """Turns ask with every piece of audio, most often while all workers are busy."""
+        if len(self._passes) < self._workers:
+            self._give_out_work()
 
     def _give_out_work(self) -> None:
         """A guess begins when a worker is free. A final does not wait for that: models let it go first, when

@@ -268,7 +268,8 @@ class FasterWhisper:
             decoded.mean_logprob,
             decoded.no_speech_probability,
             voice=stretch.task.job.voice,
-            prompt=_asked(stretch.task),
+            # What was said before is nothing to be an echo of: people repeat themselves.
+            prompt=stretch.task.job.request.hints if stretch.task.told else "",
             false_phrases=self._settings.false_phrases,
             no_speech=self._traits.no_speech,
         )
@@ -348,12 +349,6 @@ def lasting(times: Sequence[int], end: int) -> list[int]:
     later = list(accumulate(times, lambda before, time: max(time, before + _BRIEFEST)))
     back = [min(later.pop(), end), *reversed(later)]
     return [max(time, 0) for time in accumulate(back, lambda after, time: min(time, after - _BRIEFEST))][::-1]
-
-
-def _asked(task: _Task) -> str:
-    """What a text may be an echo of. What was said before is no such thing: people repeat themselves."""
-    request = task.job.request
-    return "\n".join([*request.keywords, request.prompt or ""]) if task.told else ""
 
 
 def _apart(given: Iterable[Part], new: Iterable[Part]) -> list[Part]:

@@ -8,7 +8,7 @@ begins with a whole one. What a pass costs thus depends on the last seconds, not
 Pure: passes run elsewhere, this is their bookkeeping.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Final
@@ -81,8 +81,7 @@ class Hearing:
     @property
     def preface(self) -> str:
         """All that a verdict's decoder is told in words before it hears."""
-        request = self._request
-        return "\n".join([*request.keywords, request.prompt or "", self._context, joined(self._anchor)])
+        return "\n".join([self._request.hints, self._context, joined(self._anchor)])
 
     def feed(self, heard: Samples, voice: float = 1.0) -> None:
         self._mel.feed(heard)
@@ -151,7 +150,7 @@ class Hearing:
         return self._request.word_times if thorough else bool(self._agreed) and self.stretch > _LONG
 
     def _whole(self, done: Pass, text: Text) -> Hypothesis:
-        stretch = self._detailed([_later(word, done.start) for word in text.words])
+        stretch = self._detailed([_moved(word, lambda at: done.start + at) for word in text.words])
         if done.job.detailed:
             exact = done.stop - _EDGE
             self._timed = [word for word in stretch if word.end is None or word.end <= exact]
@@ -162,8 +161,9 @@ class Hearing:
         """What was found out first stays: later a word may begin its stretch, and be hardly heard."""
         same = takewhile(lambda pair: pair[0].key == pair[1].key, zip(words, self._timed, strict=False))
         known = [replace(timed, text=word.text) for word, timed in same]
-        until = known[-1].end if known else None
-        return [*known, *(_not_before(until or self._start, word) for word in words[len(known) :])]
+        # Passes may disagree about times, but words come one after the other.
+        until = (known[-1].end if known else None) or self._start
+        return [*known, *(_moved(word, lambda at: max(at, until)) for word in words[len(known) :])]
 
     def _shorten(self, hypothesis: Hypothesis, heard: int) -> None:
         """Settle what was agreed on a while ago, as far as it is known when that was said."""
@@ -195,14 +195,7 @@ class Hearing:
         self._mel.forget_before(self._start)
 
 
-def _later(word: Word, by: int) -> Word:
+def _moved(word: Word, where: Callable[[int], int]) -> Word:
     if word.start is None or word.end is None:
         return word
-    return replace(word, start=word.start + by, end=word.end + by)
-
-
-def _not_before(earliest: int, word: Word) -> Word:
-    """Passes may disagree about times, but words come one after the other."""
-    if word.start is None or word.end is None:
-        return word
-    return replace(word, start=max(word.start, earliest), end=max(word.end, earliest))
+    return replace(word, start=where(word.start), end=where(word.end))

@@ -21,3 +21,8 @@ class TurnRequest:
     """Where a longer turn was split: what was said right before. The text goes on from there."""
     language_before: str | None = None
     """What the turn before was in. Another language must be clearly more likely to be believed."""
+
+    @property
+    def hints(self) -> str:
+        """All that the client wants the decoder to be told in words."""
+        return "\n".join([*self.keywords, self.prompt or ""])

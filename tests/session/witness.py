@@ -2,15 +2,12 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from realtime_asr.audio.detection import SpeechScorer
-from realtime_asr.audio.noise import Denoiser
 from realtime_asr.audio.timeline import WINDOW, Samples
-from realtime_asr.session.config import Limits, NoiseReduction, SessionConfig
+from realtime_asr.session.config import Limits, NoiseReduction
 from realtime_asr.session.effects import AbandonTurn, Close, FeedTurn, FinishTurn, OpenTurn, PrepareTurn
 from realtime_asr.session.events import (
     AudioCleared,
@@ -109,16 +106,10 @@ class WatchedListener(Listener):
 
 
 class WatchedSession(Session):
-    def __init__(
-        self,
-        config: SessionConfig,
-        limits: Limits,
-        scorer: SpeechScorer,
-        new_item_id: Callable[[], str],
-        new_denoiser: Callable[[NoiseReduction], Denoiser],
-    ) -> None:
-        super().__init__(config, limits, scorer, new_item_id, new_denoiser)
-        self.listener = self._listener = WatchedListener(config, limits, scorer, new_item_id)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        *for_the_listener, _denoiser = args
+        self.listener = self._listener = WatchedListener(*for_the_listener)
         self.heard: Samples = np.empty(0, np.float32)
 
     def _hear(self, heard: Samples) -> None:
