@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from realtime_asr.audio.timeline import Samples
 from realtime_asr.engines.mel import Frames
@@ -91,6 +91,20 @@ class Text:
     language: str | None = None
     doubt: Reason | None = None
     """Why this is nothing to believe, or why a thorough pass had to be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A pass that was made, for those who watch. Times are in seconds, on the engine's clock."""
+
+    kind: Literal["guess", "prepared", "final"]
+    sources: Sequence[str]
+    """Of the turns it was over: one, but for finals that are made together."""
+    audio: int
+    """Heard in it, in samples, all turns together."""
+    began: float
+    took: float
+    failed: bool = False
 
 
 class Model(Protocol):

@@ -8,6 +8,7 @@ command is stepped to its outputs, and these are carried out, before the next is
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 
 from realtime_asr.engines.engine import Engine, EngineError, TurnStream
 from realtime_asr.runtime.channel import Channel
@@ -159,7 +160,8 @@ class Runner:
 
     def _open(self, item_id: str, request: TurnRequest) -> None:
         try:
-            stream = self._engine.open(request)
+            source = f"{self._session_id}/{item_id}"
+            stream = self._engine.open(replace(request, source=source))
         except Exception as error:  # noqa: BLE001  an engine's fault fails the item, never the session
             self._spawn(self._broke(item_id, error))
         else:

@@ -12,6 +12,7 @@ from realtime_asr.runtime.clock import Clock
 from realtime_asr.runtime.ids import item_id
 from realtime_asr.runtime.observer import Observer
 from realtime_asr.runtime.runner import Runner
+from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.session.config import Limits, NoiseReduction, SessionConfig
 from realtime_asr.session.session import Session
 
@@ -39,19 +40,27 @@ class Sessions:
         return self.most is not None and len(self) >= self.most
 
     async def run(
-        self, session_id: str, config: SessionConfig, channel: Channel, limits: Limits | None = None
+        self,
+        session_id: str,
+        config: SessionConfig,
+        channel: Channel,
+        visitor: Visitor,
+        limits: Limits | None = None,
     ) -> None:
         """One session, until it is over."""
-        await self._run(self._enter(session_id, config, channel, limits or self.limits))
+        runner = self._enter(session_id, config, channel, visitor, limits or self.limits)
+        await self._run(session_id, runner)
 
-    def start(self, session_id: str, config: SessionConfig, channel: Channel) -> None:
+    def start(self, session_id: str, config: SessionConfig, channel: Channel, visitor: Visitor) -> None:
         """One session that outlives the request it came with."""
-        runner = self._enter(session_id, config, channel, self.limits)
-        task = asyncio.create_task(self._run(runner))
+        runner = self._enter(session_id, config, channel, visitor, self.limits)
+        task = asyncio.create_task(self._run(session_id, runner))
         self._detached.add(task)
         task.add_done_callback(self._detached.discard)
 
-    def _enter(self, session_id: str, config: SessionConfig, channel: Channel, limits: Limits) -> Runner:
+    def _enter(
+        self, session_id: str, config: SessionConfig, channel: Channel, visitor: Visitor, limits: Limits
+    ) -> Runner:
         runner = Runner(
             session_id,
             Session(config, limits, self.new_scorer(), item_id, self.new_denoiser),
@@ -61,13 +70,15 @@ class Sessions:
             observer=self.observer,
         )
         self._live[runner] = asyncio.Event()
+        self.observer.entered(session_id, visitor, self.clock.now())
         return runner
 
-    async def _run(self, runner: Runner) -> None:
+    async def _run(self, session_id: str, runner: Runner) -> None:
         try:
             await runner.run()
         finally:
             self._live.pop(runner).set()
+            self.observer.left(session_id, self.clock.now())
 
     async def drain(self, code: int, reason: str) -> None:
         """Returns once every session has finished what was said and is closed."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from realtime_asr.audio.timeline import seconds
 from realtime_asr.engines.catalogue import Progress
+from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.session.commands import Begin, Command, HangUp
 from realtime_asr.session.config import ModelNames, SessionConfig
 from realtime_asr.session.effects import Close, Effect
@@ -66,6 +67,12 @@ class SessionLog:
             self._tell(session_id, tally, output, now)
         if isinstance(command, HangUp):
             self._end(session_id, now, by="client")
+
+    def entered(self, session_id: str, visitor: Visitor, now: float) -> None: ...
+
+    def left(self, session_id: str, now: float) -> None: ...
+
+    def refused(self, visitor: Visitor, code: str | None) -> None: ...
 
     def turn_broke(self, session_id: str, item_id: str, error: Exception) -> None:
         write(logging.ERROR, "turn broke", session=session_id, item=item_id, error=_places(error))

@@ -100,6 +100,13 @@ class Settings(ModelSettings, BaseSettings):
     """Port to listen on; 0 for any that is free."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much the log says. It never holds audio, transcripts, prompts or keys."""
+    log_format: Literal["logfmt", "json"] = "logfmt"
+    """How a line of the log is written."""
+    otlp: str | None = None
+    """Send traces and metrics to the OpenTelemetry collector at this address, over HTTP. Needs the extra
+    otel."""
+    journal: Path | None = None
+    """Record every session in this folder, speech and text included, for the command replay."""
 
     engine: Literal["faster_whisper", "replay"] = "faster_whisper"
     """What listens: Whisper, or a script that is read out whatever is said, for demos and load tests."""
@@ -124,6 +131,19 @@ class Settings(ModelSettings, BaseSettings):
     Other users of the machine can read flags: prefer the environment."""
     api_key_hashes: Listed[Digest] = ()
     """SHA-256 of such keys in hexadecimal, where the keys themselves shall not be stored."""
+    key_sessions: int = Field(default=0, ge=0)
+    """Sessions of one key at the same time; 0 for any number. This and what follows holds for every key that
+    has no table of its own."""
+    key_starts_per_minute: int = Field(default=0, ge=0)
+    """Sessions and files that one key may start in a minute; 0 for any number."""
+    key_audio_per_minute: float = Field(default=0, ge=0)
+    """Seconds of audio that one key may send in a minute, sessions and files together; 0 for any length."""
+    key_in_flight_mib: float = Field(default=0, ge=0)
+    """What one key sent and no session took yet; 0 for no bound but that of the server."""
+    key_models: Listed[str] = ()
+    """Models that a key may use, by the names of models, not aliases. Unless set, all."""
+    metrics_keys: Listed[Secret] = ()
+    """Keys that may read /metrics and /stats, besides API keys. Where there are neither, everybody may."""
     no_auth: bool = False
     """Let everybody in, also from other machines."""
     secret_keys: Listed[Secret] = ()
@@ -151,6 +171,18 @@ class Settings(ModelSettings, BaseSettings):
     """How long a session may last."""
     max_message_mib: int = Field(default=24, ge=1)
     """Largest message from a client. OpenAI's largest, 15 MiB of audio, takes 20 MiB as base64."""
+    max_file_mib: float = Field(default=25, gt=0)
+    """Largest file to transcribe; larger ones are refused. OpenAI's largest is the default."""
+    max_files: int = Field(default=8, ge=1)
+    """Files transcribed at the same time; more are told to come back. Live sessions go first anyway."""
+    in_flight_mib: int = Field(default=256, ge=1)
+    """What clients sent and no session took yet, all together. Beyond that, no more is read."""
+    handshake_seconds: float = Field(default=10, gt=0)
+    """Hang up on who has not sent a whole request by then."""
+    ping_seconds: float = Field(default=10, gt=0)
+    """Ask silent clients for a sign of life so often, and give them as long to answer."""
+    drain_seconds: float = Field(default=30, gt=0)
+    """Told to stop, give open sessions so long to finish what was said."""
 
     @property
     def has_keys(self) -> bool:

@@ -9,7 +9,7 @@ from realtime_asr.audio.detection import Eagerness, SemanticVad, ServerVad, Turn
 from realtime_asr.audio.formats import PCM16_24K, AudioFormat
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.agreement import USUAL, Delay
-from realtime_asr.transcript.request import TurnRequest
+from realtime_asr.transcript.request import Task, TurnRequest
 
 
 class Unset(Enum):
@@ -30,7 +30,7 @@ class ServerDefault(Enum):
 NoiseReductionKind = Literal["near_field", "far_field"]
 Deltas = Literal["live", "after_commit"]
 """While one speaks, or not before the turn is over."""
-Extra = Literal["logprobs", "word_times"]
+Extra = Literal["logprobs", "word_times", "timings"]
 """What a client can have besides text."""
 
 
@@ -44,6 +44,8 @@ class Transcription:
     delay: Delay | None = None
     deltas: Deltas | None = None
     """None for live."""
+    task: Task = "transcribe"
+    temperature: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class SessionConfig:
     chosen_detection: TurnDetection | ServerDefault | None = ServerDefault.DEFAULT
     include: tuple[Extra, ...] | None = None
     """None until a client names something: it is told null then, not an empty list."""
+    recorded: bool = False
+    """The audio is a recording, which comes as fast as it is taken."""
 
     @property
     def detection(self) -> TurnDetection | None:
@@ -87,6 +91,9 @@ class SessionConfig:
             word_times="word_times" in (self.include or ()),
             spoken_before=spoken_before,
             language_before=language_before,
+            task=asked.task,
+            temperature=asked.temperature,
+            recorded=self.recorded,
         )
 
 
@@ -206,7 +213,8 @@ def _transcription(
     if not isinstance(patch, TranscriptionPatch):
         return _given(patch, now)
     now = now or Transcription(default_model)
-    return Transcription(
+    return replace(
+        now,
         model=_given(patch.model, now.model),
         language=_given(patch.language, now.language) or None,
         languages=_given(patch.languages, now.languages),

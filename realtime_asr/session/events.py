@@ -1,11 +1,11 @@
 """Everything a client can be told. Positions are samples since the session began."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from realtime_asr.session.config import SessionConfig
 from realtime_asr.session.problem import Problem
-from realtime_asr.transcript.hypothesis import Word
+from realtime_asr.transcript.hypothesis import Effort, Quality, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,18 @@ class TranscriptGrew:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """When things happened, on the runner's clock."""
+
+    speech_ended: float
+    """The last voiced sample came in."""
+    committed: float
+    completed: float
+    """Its final text came in, which may have had to wait for the turns before."""
+    effort: Effort | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptCompleted:
     item_id: str
     transcript: str
@@ -100,6 +112,9 @@ class TranscriptCompleted:
     """With their times on the session's clock, when the client asked for them."""
     corrected: bool = False
     """Words already sent turned out wrong."""
+    quality: Quality | None = None
+    timing: Timing | None = field(default=None, compare=False)
+    """Says when, not what."""
 
 
 @dataclass(frozen=True, slots=True)

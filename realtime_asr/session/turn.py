@@ -127,6 +127,7 @@ class Turn:
                 logprobs=tuple(words) if self.request.logprobs else None,
                 words=self._timed(words) if self.request.word_times else None,
                 corrected=ending.corrected,
+                quality=final.quality,
             )
         )
         return transcript

@@ -15,11 +15,33 @@ class Word:
     start: int | None = None
     """In samples, like `end`, of whatever timeline the words are on; both None where times are unknown."""
     end: int | None = None
+    tokens: tuple[int, ...] = ()
+    """As the model writes it, where that is known."""
 
     @property
     def key(self) -> str:
         """What two hypotheses are compared by: no case, and no marks around the word. `3.5` is not `35`."""
         return _key(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How a text was found, and what speaks against it."""
+
+    temperature: float = 0.0
+    no_speech: float | None = None
+    """How likely it is that nobody spoke; None where that was not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What a final took. Times are in seconds."""
+
+    waited: float
+    """From when the turn was finished until its last pass began; 0 where the final was made ahead."""
+    decoded: float
+    """For all passes over the turn, finals and guesses."""
+    passes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +55,9 @@ class Hypothesis:
     """How much of the turn's audio it is about, in samples."""
     settled: int = 0
     """So many of the first words are the same in every hypothesis that follows."""
+    quality: Quality | None = None
+    effort: Effort | None = None
+    """Of a final."""
 
     @property
     def text(self) -> str:

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from realtime_asr.dialects.negotiate import Shape, credential
 from realtime_asr.dialects.openai_realtime import OpenAIRealtime, wire_param
 from realtime_asr.runtime.ids import event_id
+from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.session.commands import CommitAudio, EndSession, FromClient, HangUp, Refuse
 from realtime_asr.session.events import (
     AudioCommitted,
@@ -166,7 +167,7 @@ class _Posts:
     def _alone(self, starting: Starting, command: FromClient) -> _Answer:
         posted = _Posted(starting.dialect)
         config = replace(starting.config, chosen_detection=None)
-        self._reception.sessions.start(starting.session_id, config, posted)
+        self._reception.sessions.start(starting.session_id, config, posted, Visitor(door="post"))
         return _Answer(posted.dialect, posted.all_of(command, CommitAudio(), EndSession()), _completed)
 
     def _continuing(self, name: bytes, starting: Starting, command: FromClient) -> _Answer:
@@ -174,7 +175,7 @@ class _Posts:
         posted = self._continued.get(name)
         if posted is None:
             posted = self._continued[name] = _Posted(starting.dialect)
-            self._reception.sessions.start(starting.session_id, starting.config, posted)
+            self._reception.sessions.start(starting.session_id, starting.config, posted, Visitor(door="post"))
         return _Answer(posted.dialect, posted.answer_to(command), _grown)
 
 

@@ -9,6 +9,7 @@ from realtime_asr.dialects.dialect import Dialect
 from realtime_asr.dialects.negotiate import Shape, credential, negotiate, selected
 from realtime_asr.dialects.openai_realtime import OpenAIRealtime
 from realtime_asr.runtime.ids import event_id
+from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.session.commands import FromClient, HangUp
 from realtime_asr.session.events import Event, Rejected
 from realtime_asr.session.problem import Problem
@@ -97,7 +98,8 @@ async def _realtime(websocket: WebSocket, reception: Reception) -> None:
     limits = reception.sessions.limits
     if opening.warn_before_expiry:
         limits = replace(limits, warning_seconds=_WARNING_SECONDS)
-    await reception.sessions.run(starting.session_id, starting.config, channel, limits)
+    visitor = Visitor(caller.key_id, "realtime", websocket.headers.get("traceparent"))
+    await reception.sessions.run(starting.session_id, starting.config, channel, visitor, limits)
 
 
 def _at_the_door(problem: Problem) -> Problem:

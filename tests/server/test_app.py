@@ -12,6 +12,7 @@ import pytest
 
 from realtime_asr.bench.capacity import Found
 from realtime_asr.engines.engine import Capabilities, Engine, UnusableModel
+from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.server.app import Gateway
 from realtime_asr.server.capacity import key_of, remember
 from realtime_asr.server.models import NamedModel
@@ -288,7 +289,7 @@ class Guest(MemoryChannel):
 @asynccontextmanager
 async def visiting(house: Gateway) -> AsyncIterator[Guest]:
     guest = Guest()
-    lasting = asyncio.create_task(house.sessions.run("sess_1", house.reception.config, guest))
+    lasting = asyncio.create_task(house.sessions.run("sess_1", house.reception.config, guest, Visitor()))
     await guest.until(lambda: bool(guest.sent))
     yield guest
     guest.hang_up()
