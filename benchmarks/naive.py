@@ -13,7 +13,6 @@ from realtime_asr.engines.engine import Engine, EngineError, Job, Text
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings, _Task
 from realtime_asr.server.cli import main
 from realtime_asr.server.models import NamedModel
-from realtime_asr.server.settings import Settings
 
 
 class NaiveWhisper(FasterWhisper):
@@ -26,7 +25,7 @@ class NaiveWhisper(FasterWhisper):
         return replace(super()._task(job), window=3000)
 
 
-def naive_engines(_: Settings) -> Callable[[NamedModel], Engine]:
+def naive_engines(*_: object) -> Callable[[NamedModel], Engine]:
     def make(named: NamedModel) -> Engine:
         model = NaiveWhisper(FasterWhisperSettings(named.model, device="cpu", cpu_threads=1))
         return BatchingEngine(model, partial_every_seconds=named.partial_every, prepares=False)

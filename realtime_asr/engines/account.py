@@ -15,6 +15,8 @@ class Account:
     prepared: int = 0
     used: int = 0
     wasted: int = 0
+    stale: int = 0
+    """Guesses that came when nobody waited for them any more."""
     hung: int = 0
     """Passes that did not come back in time."""
     guess_seconds: float = 0.0

@@ -10,7 +10,7 @@ from realtime_asr.engines.engine import EngineError, Text
 from realtime_asr.engines.hearing import Hearing, Pass
 from realtime_asr.engines.mailbox import Mailbox
 from realtime_asr.engines.scheduling import Phase, Standing
-from realtime_asr.transcript.hypothesis import Hypothesis
+from realtime_asr.transcript.hypothesis import Effort, Hypothesis
 
 
 class BatchedTurn:
@@ -34,7 +34,8 @@ class BatchedTurn:
         self._account = account
         self._due = due
         self._changed = changed
-        self._prepares = prepares
+        self._recorded = hearing.request.recorded
+        self._prepares = prepares and not self._recorded
         self._mailbox = Mailbox()
         self._phase = Phase.GROWING
         self._waiting_since = now()
@@ -42,12 +43,15 @@ class BatchedTurn:
         self._heard = 0
         self._voiced = 0
         """Where its words end, once it paused or was finished."""
+        self._preface = ""
+        """Of its next final, once it was finished."""
         self._work: Pass | None = None
         self._prepared: dict[int, Hypothesis] = {}
         """The final, if the words end there. One at most."""
         self._preparations = 0
         self._ahead = False
         """The pass that runs prepares a final."""
+        self._effort = Effort(waited=0.0, decoded=0.0, passes=0)
 
     @property
     def over(self) -> bool:
@@ -55,7 +59,6 @@ class BatchedTurn:
 
     @property
     def standing(self) -> Standing:
-        finished = self._phase is Phase.FINISHED
         return Standing(
             new=self._new,
             stretch=self._hearing.stretch,
@@ -63,8 +66,23 @@ class BatchedTurn:
             waiting_since=self._waiting_since,
             phase=self._phase,
             busy=self._work is not None if self._phase is Phase.GROWING else self._awaits_its_verdict,
-            preface=self._hearing.preface if finished else "",
+            preface=self._preface,
+            recorded=self._recorded,
         )
+
+    @property
+    def source(self) -> str:
+        return self._hearing.request.source
+
+    @property
+    def finished(self) -> bool:
+        """No more audio comes, and its final is owed."""
+        return self._phase is Phase.FINISHED and not self.over
+
+    @property
+    def waits_for_its_final(self) -> bool:
+        """It is finished, and no pass is over its last words."""
+        return self.finished and not self._awaits_its_verdict
 
     @property
     def awaits_its_final(self) -> bool:
@@ -83,7 +101,7 @@ class BatchedTurn:
         assert self._phase is not Phase.FINISHED, "fed after it was finished"
         self._hearing.feed(samples, voice)
         self._phase = Phase.GROWING
-        if self._new >= self._every:
+        if self._new >= self._every and not self._recorded:
             self._due()
 
     def prepare(self, voiced: int) -> None:
@@ -104,6 +122,7 @@ class BatchedTurn:
             self._conclude(self._prepared[voiced], prepared=True)
         else:
             self._phase, self._waiting_since = Phase.FINISHED, now()
+            self._preface = self._hearing.preface
         self._changed()
 
     def abandon(self) -> None:
@@ -128,18 +147,23 @@ class BatchedTurn:
         self._ahead = preparing and work.whole
         self._preparations += self._ahead
         self._account.prepared += self._ahead
-        if not finished:
+        if finished:
+            self._effort = replace(self._effort, waited=now() - self._waiting_since)
+        else:
             self._waiting_since = now()
         self._work, self._heard = work, self._hearing.fed
         return work
 
-    def end(self, work: Pass, outcome: Text | EngineError) -> None:
+    def end(self, work: Pass, outcome: Text | EngineError, took: float) -> None:
         """Of passes that run at once only the newest counts: the others are guesses that came too late."""
-        if work is not self._work:
-            return
-        in_vain = self.over or (self._phase is Phase.FINISHED and not self.awaits_its_final)
-        self._work = None
-        if in_vain:
+        done = self._effort
+        self._effort = replace(done, decoded=done.decoded + took, passes=done.passes + 1)
+        newest = work is self._work
+        wanted = newest and not self.over and not self.waits_for_its_final
+        if newest:
+            self._work = None
+        if not wanted:
+            self._account.stale += work.voiced is None
             return
         if isinstance(outcome, Text):
             self._learn(work, outcome)
@@ -153,22 +177,29 @@ class BatchedTurn:
         if text.doubt is not None:
             self._account.doubts[text.doubt] += 1
         hypothesis = self._hearing.learn(work, text)
+        if self.finished:
+            self._preface = self._hearing.preface
         if hypothesis is None:
             return
         if work.voiced is None or not work.whole:
-            self._mailbox.put(hypothesis)
+            self._show(hypothesis)
         elif self._phase is Phase.FINISHED:
             self._conclude(hypothesis, prepared=self._ahead)
         else:
             self._prepared = {work.voiced: hypothesis}
-            self._mailbox.put(hypothesis)
+            self._show(hypothesis)
             if work.voiced == self._voiced:
                 self._phase = Phase.GROWING
+
+    def _show(self, hypothesis: Hypothesis) -> None:
+        """Of a recording only the final is wanted."""
+        if not self._recorded:
+            self._mailbox.put(hypothesis)
 
     def _conclude(self, hypothesis: Hypothesis, *, prepared: bool) -> None:
         self._account.finals += 1
         self._account.used += prepared
-        self._mailbox.put(replace(hypothesis, final=True))
+        self._mailbox.put(replace(hypothesis, final=True, effort=self._effort))
         self._settle_account(used=int(prepared))
 
     def _settle_account(self, *, used: int) -> None:

@@ -6,15 +6,17 @@ finished, a pass ended. So there is no loop to run, nothing polls, and nothing n
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from realtime_asr.audio.timeline import samples
 from realtime_asr.engines.account import Account
 from realtime_asr.engines.batched_turn import BatchedTurn
+from realtime_asr.engines.checking import checked
 from realtime_asr.engines.clock import now
-from realtime_asr.engines.engine import Capabilities, EngineError, Job, Model, Text
+from realtime_asr.engines.engine import Capabilities, EngineError, Job, Kind, Model, Passed, Text
 from realtime_asr.engines.hearing import Hearing, Pass
 from realtime_asr.engines.scheduling import (
     Load,
@@ -29,12 +31,34 @@ from realtime_asr.engines.threads import in_thread
 from realtime_asr.transcript.agreement import PACES
 from realtime_asr.transcript.request import TurnRequest
 
-_Begun = Sequence[tuple[BatchedTurn, Pass]]
 _Outcomes = Sequence[Text | EngineError]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    """What a worker does at once: one pass, or several over finals that are alike."""
+
+    begun: Sequence[tuple[BatchedTurn, Pass]]
+    kind: Kind
+    began: float
+    shares: Shares
+    """What passes had got by then."""
+
+    @property
+    def job(self) -> Job:
+        """The first: the others are like it."""
+        return self.begun[0][1].job
+
+    def passed(self, took: float, *, failed: bool) -> Passed:
+        sources = [turn.source for turn, _ in self.begun]
+        audio = sum(work.stop - work.start for _, work in self.begun)
+        return Passed(self.kind, sources, audio, self.began, took, failed)
+
+
 class BatchingEngine:
-    """Serves many turns with one model. Finals first; guesses get the time that is left."""
+    """Serves many turns with one model. Finals first; guesses get the time that is left, and recordings what
+    is left of that.
+    """
 
     def __init__(
         self,
@@ -44,9 +68,10 @@ class BatchingEngine:
         partial_every_seconds: float = 0.5,
         prepares: bool = True,
         pass_seconds: float = 60.0,
+        watch: Callable[[Passed], None] = lambda _: None,
     ) -> None:
         """With `prepares`, finals are made ahead in the pauses where turns may end. A pass that takes longer
-        than `pass_seconds` is given up.
+        than `pass_seconds` is given up. `watch` is told of every pass, once its turns were.
         """
         self.account = Account()
         self._model = model
@@ -54,11 +79,15 @@ class BatchingEngine:
         self._every = samples(1000 * partial_every_seconds)
         self._prepares = prepares
         self._pass_seconds = pass_seconds
+        self._watch = watch
         self._load = Load(workers)
         self._time = SharedTime(workers)
         self._running = False
+        self._got_on = 0.0
+        """When a pass over a recording began last."""
         self._turns: dict[BatchedTurn, None] = {}  # a set that keeps its order
         self._guesses: set[asyncio.Future[_Outcomes]] = set()
+        """With what is made of recordings, which can wait as well."""
         self._finals: set[asyncio.Future[_Outcomes]] = set()
         """Passes that run, as are the guesses. No more of either than there are workers."""
         self._stuck: set[asyncio.Future[_Outcomes]] = set()
@@ -67,6 +96,17 @@ class BatchingEngine:
     def stalled(self) -> bool:
         """As many passes hang as there are workers: nothing will be transcribed any more."""
         return len(self._stuck) >= self._workers
+
+    @property
+    def waiting(self) -> int:
+        """Turns that are finished while no pass makes their final yet."""
+        # A copy: other threads ask, too.
+        return sum(turn.waits_for_its_final for turn in tuple(self._turns))
+
+    @property
+    def running(self) -> int:
+        """Passes, without those that hang."""
+        return len(self._passes)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -110,8 +150,8 @@ class BatchingEngine:
             self._give_out_work()
 
     def _give_out_work(self) -> None:
-        """A guess begins when a worker is free. A final does not wait for that: models let it go first, when
-        a step of the guess is done.
+        """A guess begins when a worker is free, and so does a recording's final. Finals of live turns do not
+        wait for that: models let them go first, when a step of what runs is done.
         """
         while self._running and len(self._finals) < self._workers:
             self._turns = dict.fromkeys(turn for turn in self._turns if not turn.over)
@@ -121,7 +161,7 @@ class BatchingEngine:
             ahead = worth_preparing(self.account.stretch, self.account.odds)
             if len(self._passes) >= self._workers:
                 standings = urgent(standings, ahead=ahead)
-            chosen = choose(standings, at, self.account.stretch, ahead=ahead)
+            chosen = choose(standings, at, self.account.stretch, ahead=ahead, got_on=self._got_on)
             if not chosen:
                 return
             self._begin(chosen, ahead=ahead)
@@ -134,35 +174,40 @@ class BatchingEngine:
         if begun:
             self._transcribe(begun)
 
-    def _transcribe(self, begun: _Begun) -> None:
-        began = self._shares()
+    def _transcribe(self, begun: Sequence[tuple[BatchedTurn, Pass]]) -> None:
+        batch = _Batch(begun, _kind(*begun[0]), now(), self._shares())
         running = in_thread(partial(_answers, self._model, [work.job for _, work in begun]))
-        (self._finals if begun[0][1].job.thorough else self._guesses).add(running)
-        patience = asyncio.get_running_loop().call_later(self._pass_seconds, self._give_up, running, begun)
-        running.add_done_callback(partial(self._end, begun, began, patience))
+        (self._finals if batch.job.urgent else self._guesses).add(running)
+        if batch.job.request.recorded:
+            self._got_on = batch.began
+        patience = asyncio.get_running_loop().call_later(self._pass_seconds, self._give_up, running, batch)
+        running.add_done_callback(partial(self._end, batch, patience))
 
-    def _end(
-        self, begun: _Begun, began: Shares, patience: asyncio.TimerHandle, ended: asyncio.Future[_Outcomes]
-    ) -> None:
+    def _end(self, batch: _Batch, patience: asyncio.TimerHandle, ended: asyncio.Future[_Outcomes]) -> None:
         patience.cancel()
-        outcomes = _outcomes(ended, len(begun))
+        outcomes = _outcomes(ended, len(batch.begun))
         if ended in self._stuck:
             self._stuck.discard(ended)
             return
-        guess, shares = ended in self._guesses, self._shares()
-        took = shares.guess - began.guess if guess else shares.final - began.final
+        self._count(batch)
         self._forget(ended)
-        self._load.passed(took, now(), guess=guess)
-        self.account.passed(took, guess=guess)
-        self._tell(begun, outcomes)
+        self._tell(batch, outcomes)
 
-    def _give_up(self, running: asyncio.Future[_Outcomes], begun: _Begun) -> None:
+    def _give_up(self, running: asyncio.Future[_Outcomes], batch: _Batch) -> None:
         """A thread cannot be stopped. It is left alone, and its worker's place given to another."""
         self._shares()
         self._forget(running)
         self._stuck.add(running)
         self.account.hung += 1
-        self._tell(begun, [EngineError("The engine took too long over this turn.")] * len(begun))
+        self._tell(batch, [EngineError("The engine took too long over this turn.")] * len(batch.begun))
+
+    def _count(self, batch: _Batch) -> None:
+        """Recordings take the time that is left, so they are no reason to leave more."""
+        job, shares, before = batch.job, self._shares(), batch.shares
+        took = shares.final - before.final if job.urgent else shares.guess - before.guess
+        self.account.passed(took, guess=not job.thorough)
+        if not job.request.recorded:
+            self._load.passed(took, now(), guess=not job.thorough)
 
     def _shares(self) -> Shares:
         """Ask before the number of passes changes."""
@@ -172,16 +217,24 @@ class BatchingEngine:
         self._guesses.discard(running)
         self._finals.discard(running)
 
-    def _tell(self, begun: _Begun, outcomes: _Outcomes) -> None:
-        for (turn, work), outcome in zip(begun, outcomes, strict=True):
+    def _tell(self, batch: _Batch, outcomes: _Outcomes) -> None:
+        took = now() - batch.began
+        for (turn, work), outcome in zip(batch.begun, outcomes, strict=True):
             with _its_own_fault(turn):
-                turn.end(work, outcome)
+                turn.end(work, outcome, took)
         self._give_out_work()
+        self._watch(batch.passed(took, failed=any(isinstance(one, EngineError) for one in outcomes)))
+
+
+def _kind(turn: BatchedTurn, work: Pass) -> Kind:
+    if work.voiced is None:
+        return "guess"
+    return "final" if turn.finished else "prepared"
 
 
 def _answers(model: Model, jobs: Sequence[Job]) -> _Outcomes:
     """Runs in a thread of its own. A model that answers some other number of questions has failed."""
-    return [answer for _, answer in zip(jobs, model.transcribe(jobs), strict=True)]
+    return [checked(answer, job) for job, answer in zip(jobs, model.transcribe(jobs), strict=True)]
 
 
 def _outcomes(ended: asyncio.Future[_Outcomes], count: int) -> _Outcomes:

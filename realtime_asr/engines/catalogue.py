@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from realtime_asr.audio.timeline import Samples
+from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.clock import now
 from realtime_asr.engines.engine import Capabilities, Engine, EngineError, TurnStream, UnusableModel
 from realtime_asr.session.config import ModelNames
@@ -86,7 +87,14 @@ class Catalogue:
 
     @property
     def loaded(self) -> Mapping[str, Engine]:
-        return {name: shelf.engine for name, shelf in self._shelves.items() if shelf.engine is not None}
+        # A copy: other threads ask, too.
+        shelves = dict(self._shelves)
+        return {name: shelf.engine for name, shelf in shelves.items() if shelf.engine is not None}
+
+    @property
+    def batching(self) -> Mapping[str, BatchingEngine]:
+        """Those of the loaded that keep an account."""
+        return {name: engine for name, engine in self.loaded.items() if isinstance(engine, BatchingEngine)}
 
     async def start(self) -> None:
         """The default model and the eager ones. Raises UnusableModel."""

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from realtime_asr.audio.timeline import Samples
 from realtime_asr.engines.mel import Frames
 from realtime_asr.transcript.credibility import Reason
-from realtime_asr.transcript.hypothesis import Hypothesis, Word
+from realtime_asr.transcript.hypothesis import Hypothesis, Quality, Word
 from realtime_asr.transcript.request import TurnRequest
 
 
@@ -26,7 +26,7 @@ class Capabilities:
 
 
 class TurnStream(Protocol):
-    """One turn. Audio goes in as it is spoken, guesses come out until the final one."""
+    """One turn. Audio goes in as it is spoken, guesses come out until the final one. A recording has none."""
 
     def feed(self, samples: Samples, voice: float = 1.0) -> None:
         """Never waits, so feeding cannot deadlock with listening.
@@ -81,6 +81,11 @@ class Job:
     detailed: bool = False
     """Times and probabilities of the words are wanted."""
 
+    @property
+    def urgent(self) -> bool:
+        """Somebody who speaks waits for its text. The others give way to it, between two of their steps."""
+        return self.thorough and not self.request.recorded
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -91,13 +96,18 @@ class Text:
     language: str | None = None
     doubt: Reason | None = None
     """Why this is nothing to believe, or why a thorough pass had to be repeated."""
+    quality: Quality | None = None
+
+
+Kind = Literal["guess", "prepared", "final"]
+"""What a pass is for; prepared is a final that is made before its turn has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
     """A pass that was made, for those who watch. Times are in seconds, on the engine's clock."""
 
-    kind: Literal["guess", "prepared", "final"]
+    kind: Kind
     sources: Sequence[str]
     """Of the turns it was over: one, but for finals that are made together."""
     audio: int

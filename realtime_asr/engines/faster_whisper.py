@@ -35,7 +35,7 @@ from realtime_asr.engines.whisper import (
     sampling,
 )
 from realtime_asr.transcript.credibility import NOTHING_SAID, STUCK, Evidence, Incredible, Reason, judge
-from realtime_asr.transcript.hypothesis import Word, joined
+from realtime_asr.transcript.hypothesis import Quality, Word, joined
 from realtime_asr.transcript.request import TurnRequest
 
 # Encoder windows, in frames of ten milliseconds.
@@ -91,7 +91,15 @@ class _Task:
     @property
     def shape(self) -> tuple[object, ...]:
         """Tasks of one shape take the same steps, so they can be passed together."""
-        return self.job.thorough, self.window, len(self.told), len(self.given)
+        asked = self.job.request
+        return (
+            self.job.thorough,
+            self.window,
+            len(self.told),
+            len(self.given),
+            asked.task,
+            asked.temperature,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +117,7 @@ class _Guess:
     tokens: Tokens
     mean_logprob: float
     doubt: Reason | None
+    quality: Quality
 
     @property
     def is_decided(self) -> bool:
@@ -159,7 +168,7 @@ class FasterWhisper:
                 alike[task.shape][place] = task
             else:
                 answers[place] = answer
-        with self._precedence.urgent() if any(job.thorough for job in batch) else nullcontext():
+        with self._precedence.urgent() if any(job.urgent for job in batch) else nullcontext():
             for tasks in alike.values():
                 answers |= zip(tasks, self._answers(list(tasks.values())), strict=True)
         return [answers[place] for place in range(len(batch))]
@@ -205,7 +214,7 @@ class FasterWhisper:
         return [self._text(guess) for guess in guesses]
 
     def _give_way(self, task: _Task) -> None:
-        if not task.job.thorough:
+        if not task.job.urgent:
             self._precedence.give_way()
 
     # What the decoder is told
@@ -250,23 +259,27 @@ class FasterWhisper:
     # What is believed
 
     def _search(self, task: _Task) -> Search:
-        if task.job.thorough:
-            return beams(self._settings.beam_size or self._traits.beam_size)
-        return GOING_ON if task.given else GREEDY
+        if not task.job.thorough:
+            return GOING_ON if task.given else GREEDY
+        if temperature := task.job.request.temperature:
+            return sampling(temperature, _SAMPLED)
+        return beams(self._settings.beam_size or self._traits.beam_size)
 
     def _guesses(self, stretches: Sequence[_Stretch], encoded: Encoded, search: Search) -> list[_Guess]:
         starts = [self._start(stretch) for stretch in stretches]
         given = [stretch.task.given for stretch in stretches]
         most = max(stretch.task.most for stretch in stretches)
         decoded = self._whisper.decode(encoded, starts, given, most, search)
-        return list(map(self._judged, stretches, decoded))
+        temperature = search.get("sampling_temperature", 0.0)
+        pairs = zip(stretches, decoded, strict=True)
+        return [self._judged(stretch, found, temperature) for stretch, found in pairs]
 
-    def _judged(self, stretch: _Stretch, decoded: Decoded) -> _Guess:
+    def _judged(self, stretch: _Stretch, decoded: Decoded, temperature: float) -> _Guess:
         evidence = Evidence(
             self._whisper.text(decoded.tokens),
             _seconds(stretch.task.job),
             decoded.mean_logprob,
-            decoded.no_speech_probability,
+            decoded.no_speech_probability or 0.0,
             voice=stretch.task.job.voice,
             # What was said before is nothing to be an echo of: people repeat themselves.
             prompt=stretch.task.job.request.hints if stretch.task.told else "",
@@ -275,13 +288,14 @@ class FasterWhisper:
         )
         verdict = judge(evidence)
         doubt = verdict.reason if isinstance(verdict, Incredible) else None
-        return _Guess(stretch, decoded.tokens, decoded.mean_logprob, doubt)
+        quality = Quality(temperature, decoded.no_speech_probability)
+        return _Guess(stretch, decoded.tokens, decoded.mean_logprob, doubt, quality)
 
     def _text(self, first: _Guess) -> Text:
         task = first.stretch.task
         best = self._best(first) if task.job.thorough else first
         tokens = task.given if best.doubt in NOTHING_SAID else best.tokens
-        return Text(self._words(tokens, best.stretch), best.stretch.language, first.doubt)
+        return Text(self._words(tokens, best.stretch), best.stretch.language, first.doubt, best.quality)
 
     def _best(self, first: _Guess) -> _Guess:
         """The first one that is decided, or else the least bad of all."""
@@ -305,9 +319,11 @@ class FasterWhisper:
             stretch = replace(stretch, task=replace(stretch.task, window=_FULL), encoded=encoded)
             yield self._guess(stretch, self._search(stretch.task))
         for temperature in _LADDER:
-            yield self._guess(stretch, sampling(temperature, _SAMPLED))
+            if temperature > stretch.task.job.request.temperature:
+                yield self._guess(stretch, sampling(temperature, _SAMPLED))
 
     def _guess(self, stretch: _Stretch, search: Search) -> _Guess:
+        self._give_way(stretch.task)
         (guess,) = self._guesses([stretch], stretch.encoded, search)
         return guess
 
@@ -315,18 +331,23 @@ class FasterWhisper:
         if not tokens:
             return ()
         job = stretch.task.job
-        given, language, split = len(stretch.task.given), stretch.language, self._whisper.words
+        given, split = len(stretch.task.given), self._whisper.words
+        language = "en" if job.request.task == "translate" else stretch.language
         parted = _apart(split(tokens[:given], language), split(tokens[given:], language))
         texts, lengths = zip(*parted, strict=True)
-        if not job.detailed:
-            return tuple(map(Word, texts))
-        times, logprobs = self._aligned(tokens, stretch)
         bounds = list(accumulate(lengths, initial=0))
+        words = [
+            Word(text, tokens=tuple(tokens[first:after]))
+            for text, (first, after) in zip(texts, pairwise(bounds), strict=True)
+        ]
+        if not job.detailed:
+            return tuple(words)
+        times, logprobs = self._aligned(tokens, stretch)
         moments = lasting([times[bound] for bound in bounds], len(job.frames) * HOP)
         return tuple(
-            Word(text, sum(logprobs[first:after]), start, end)
-            for text, (first, after), (start, end) in zip(
-                texts, pairwise(bounds), pairwise(moments), strict=True
+            replace(word, logprob=sum(logprobs[first:after]), start=start, end=end)
+            for word, (first, after), (start, end) in zip(
+                words, pairwise(bounds), pairwise(moments), strict=True
             )
         )
 
@@ -339,7 +360,8 @@ class FasterWhisper:
         return [begun[0], *(time + early for time in begun[1:])], logprobs
 
     def _start(self, stretch: _Stretch) -> Tokens:
-        return self._whisper.start(stretch.task.told, stretch.language)
+        task = stretch.task
+        return self._whisper.start(task.told, stretch.language, task.job.request.task)
 
 
 def lasting(times: Sequence[int], end: int) -> list[int]:

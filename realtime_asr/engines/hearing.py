@@ -59,7 +59,7 @@ class Hearing:
     """One turn. Ask it for a pass, give it the model's text; one pass at a time."""
 
     def __init__(self, request: TurnRequest, bands: int) -> None:
-        self._request = request
+        self.request = request
         self._mel = MelSpectrogram(bands)
         self._agreement = Agreement(PACES[request.delay])
         self._settled: list[Word] = []
@@ -80,8 +80,9 @@ class Hearing:
 
     @property
     def preface(self) -> str:
-        """All that a verdict's decoder is told in words before it hears."""
-        return "\n".join([self._request.hints, self._context, joined(self._anchor)])
+        """All that a verdict's decoder is told before it hears."""
+        asked, before = self.request, joined(self._anchor)
+        return f"{asked.task} {asked.temperature}\n{asked.hints}\n{self._context}\n{before}"
 
     def feed(self, heard: Samples, voice: float = 1.0) -> None:
         self._mel.feed(heard)
@@ -101,10 +102,19 @@ class Hearing:
             return None
         if done.stop - done.start >= _SURE:
             self._language = self._language or text.language
-        hypothesis = self._whole(done, text)
+        stretch = self._detailed([_moved(word, lambda at: done.start + at) for word in text.words])
+        if done.job.detailed:
+            self._keep_details(stretch, done.stop)
+        hypothesis = Hypothesis(
+            (*self._settled, *stretch),
+            language=text.language,
+            heard=done.stop,
+            settled=len(self._settled),
+            quality=text.quality,
+        )
         if not done.whole:
             self._settle(hypothesis.words, done.stop)
-            self._agreement = Agreement(PACES[self._request.delay], self._settled)
+            self._agreement = Agreement(PACES[self.request.delay], self._settled)
             return replace(hypothesis, settled=len(self._settled))
         self._agreement.add(hypothesis)
         if not done.job.thorough:
@@ -120,7 +130,7 @@ class Hearing:
         thorough = voiced is not None or not whole
         job = Job(
             fitting,
-            self._request,
+            self.request,
             thorough,
             given=self._anchor if thorough else self._agreed,
             spoken_before=self._context,
@@ -132,7 +142,7 @@ class Hearing:
 
     @property
     def _context(self) -> str:
-        return joined(self._settled[-_CONTEXT:]) or self._request.spoken_before or ""
+        return joined(self._settled[-_CONTEXT:]) or self.request.spoken_before or ""
 
     @property
     def _agreed(self) -> tuple[Word, ...]:
@@ -145,22 +155,18 @@ class Hearing:
         return self._agreed[:_ANCHOR] if self._settled else ()
 
     def _wants_details(self, *, thorough: bool) -> bool:
-        if self._request.logprobs:
+        if self.request.logprobs:
             return True
-        return self._request.word_times if thorough else bool(self._agreed) and self.stretch > _LONG
+        return self.request.word_times if thorough else bool(self._agreed) and self.stretch > _LONG
 
-    def _whole(self, done: Pass, text: Text) -> Hypothesis:
-        stretch = self._detailed([_moved(word, lambda at: done.start + at) for word in text.words])
-        if done.job.detailed:
-            exact = done.stop - _EDGE
-            self._timed = [word for word in stretch if word.end is None or word.end <= exact]
-        words = (*self._settled, *stretch)
-        return Hypothesis(words, language=text.language, heard=done.stop, settled=len(self._settled))
+    def _keep_details(self, stretch: Sequence[Word], heard: int) -> None:
+        exact = heard - _EDGE
+        self._timed = [word for word in stretch if word.end is None or word.end <= exact]
 
     def _detailed(self, words: Sequence[Word]) -> Sequence[Word]:
         """What was found out first stays: later a word may begin its stretch, and be hardly heard."""
         same = takewhile(lambda pair: pair[0].key == pair[1].key, zip(words, self._timed, strict=False))
-        known = [replace(timed, text=word.text) for word, timed in same]
+        known = [replace(timed, text=word.text, tokens=word.tokens) for word, timed in same]
         # Passes may disagree about times, but words come one after the other.
         until = (known[-1].end if known else None) or self._start
         return [*known, *(_moved(word, lambda at: max(at, until)) for word in words[len(known) :])]

@@ -33,13 +33,14 @@ class ReplayEngine:
     async def stop(self) -> None:
         """Nothing runs on its own."""
 
-    def open(self, request: TurnRequest) -> "_Turn":  # noqa: ARG002 (the script knows the text already)
-        return _Turn(next(self._lines), self._words_per_second)
+    def open(self, request: TurnRequest) -> "_Turn":
+        return _Turn(next(self._lines), self._words_per_second, recorded=request.recorded)
 
 
 class _Turn:
-    def __init__(self, line: str | Failure, words_per_second: float) -> None:
+    def __init__(self, line: str | Failure, words_per_second: float, *, recorded: bool) -> None:
         self._line = line
+        self._recorded = recorded
         self._words = () if isinstance(line, Failure) else tuple(Word(" " + word) for word in line.split())
         self._words_per_second = words_per_second
         self._fed = 0
@@ -49,7 +50,7 @@ class _Turn:
     def feed(self, samples: Samples, voice: float = 1.0) -> None:  # noqa: ARG002 (the script was spoken)
         self._fed += len(samples)
         spoken = min(int(seconds(self._fed) * self._words_per_second), len(self._words))
-        if spoken > self._shown:
+        if spoken > self._shown and not self._recorded:
             self._shown = spoken
             self._mailbox.put(Hypothesis(self._words[:spoken], heard=self._fed))
 

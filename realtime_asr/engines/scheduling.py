@@ -17,6 +17,8 @@ _ALIKE: Final = 1.25
 """Passes together take as long as the longest of them."""
 _STALE: Final = 3.0
 """Seconds after which a guess goes before a preparation."""
+_STUCK: Final = 10.0
+"""Seconds without a pass over any recording after which one goes before all but finals of live turns."""
 _EVEN: Final = 0.5
 _BUSY: Final = 1.5
 """Cadence stretched so far means that there is no time for work which may be in vain."""
@@ -46,6 +48,8 @@ class Standing:
     """A pass over it is running, and not one in vain."""
     preface: str = ""
     """What its final begins with. Only those with the same can be made together."""
+    recorded: bool = False
+    """It is of a recording: only its final is wanted, and nobody waits for that as one who speaks does."""
 
 
 def worth_preparing(stretch: float, odds: float) -> bool:
@@ -53,30 +57,41 @@ def worth_preparing(stretch: float, odds: float) -> bool:
     return stretch < _BUSY or odds >= _EVEN
 
 
-def choose(turns: Mapping[Turn, Standing], now: float, stretch: float, *, ahead: bool) -> Sequence[Turn]:
+def choose(
+    turns: Mapping[Turn, Standing], now: float, stretch: float, *, ahead: bool, got_on: float = 0.0
+) -> Sequence[Turn]:
     """Those that the next pass is for; more than one only where passing them together is quicker.
 
     Finals come first, in the order they were asked for: all have the same time left. Then, where finals are
     made ahead, turns that pause; then the guess that is most out of date, which a pause cannot put off for
-    long.
+    long. Recordings take the time that is left, and where none is, a pass now and then: `got_on` is when the
+    last one over any of them began.
     """
     waiting = sorted(
         (turn for turn, standing in turns.items() if not standing.busy),
         key=lambda turn: turns[turn].waiting_since,
     )
-    finals = [turn for turn in waiting if turns[turn].phase is Phase.FINISHED]
-    if finals:
+    live = [turn for turn in waiting if not turns[turn].recorded]
+    if finals := [turn for turn in live if turns[turn].phase is Phase.FINISHED]:
         return _alike(finals, turns)
-    pauses = [turn for turn in waiting if ahead and turns[turn].phase is Phase.PAUSING]
-    due = [turn for turn in waiting if _is_due(turns[turn], stretch)]
+    recorded = [turn for turn in waiting if turns[turn].recorded and turns[turn].phase is Phase.FINISHED]
+    if recorded and now - max(turns[recorded[0]].waiting_since, got_on) >= _STUCK:
+        return _alike(recorded, turns)
+    pauses = [turn for turn in live if ahead and turns[turn].phase is Phase.PAUSING]
+    due = [turn for turn in live if _is_due(turns[turn], stretch)]
     stale = bool(due) and now - turns[due[0]].waiting_since >= _STALE
-    return (due if stale or not pauses else pauses)[:1]
+    chosen = (due if stale or not pauses else pauses)[:1]
+    return chosen or _alike(recorded, turns)
 
 
 def urgent(turns: Mapping[Turn, Standing], *, ahead: bool) -> Mapping[Turn, Standing]:
-    """Those that need not wait until a guess is done."""
+    """Those that need not wait until a guess, or a pass over a recording, is done."""
     phases = {Phase.FINISHED, Phase.PAUSING} if ahead else {Phase.FINISHED}
-    return {turn: standing for turn, standing in turns.items() if standing.phase in phases}
+    return {
+        turn: standing
+        for turn, standing in turns.items()
+        if standing.phase in phases and not standing.recorded
+    }
 
 
 def _is_due(standing: Standing, stretch: float) -> bool:
@@ -86,11 +101,13 @@ def _is_due(standing: Standing, stretch: float) -> bool:
 
 
 def _alike(finals: Sequence[Turn], turns: Mapping[Turn, Standing]) -> Sequence[Turn]:
-    """The first, with those right after it that are like it: nobody is overtaken.
+    """The first, if any, with those right after it that are like it: nobody is overtaken.
 
     That finals wait at all means that every worker was busy, so less work for all of them is worth more than
     the little that the first one loses: a decoder takes four texts in little more than the time of one.
     """
+    if not finals:
+        return []
     first = turns[finals[0]]
     most = int(_TOGETHER_AUDIO // max(first.stretch * _ALIKE, 1))
     alike = takewhile(lambda turn: _is_like(first, turns[turn]), finals)
@@ -110,7 +127,9 @@ class Shares(NamedTuple):
 
 
 class SharedTime:
-    """How much of a worker each pass has, when there may be more passes than workers. Finals go first."""
+    """How much of a worker each pass has, when there may be more passes than workers. Finals go first, where
+    those of recordings count as guesses.
+    """
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
@@ -129,7 +148,7 @@ class SharedTime:
 
 
 class Load:
-    """How busy the workers are, judged by how long passes take."""
+    """How busy the workers are with live turns, judged by how long passes take."""
 
     _MEMORY: Final = 5.0
     """Seconds after which what was done counts a third."""
@@ -159,8 +178,11 @@ class Load:
         the more of its words are settled, and the less its final has to do.
         """
         self._forget(now)
-        growing = [standing for standing in turns if standing.phase is Phase.GROWING]
-        wanted = sum(self._guess_seconds / seconds(standing.every) for standing in growing)
+        wanted = sum(
+            self._guess_seconds / seconds(standing.every)
+            for standing in turns
+            if standing.phase is Phase.GROWING and not standing.recorded
+        )
         left = self._workers - self._finals_seconds / self._MEMORY
         return max(1.0, wanted / max(left, 0.1 * self._workers))
 

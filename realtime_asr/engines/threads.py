@@ -21,6 +21,8 @@ def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
     def run() -> None:
         try:
             result = work()
+        except StopIteration as error:  # the one that no future takes
+            tell(future.set_exception, RuntimeError(repr(error)))
         except BaseException as error:  # noqa: BLE001  whoever awaits it wants to know, whatever it is
             tell(future.set_exception, error)
         else:

@@ -18,6 +18,7 @@ from faster_whisper.utils import _MODELS
 
 from realtime_asr.audio.timeline import samples
 from realtime_asr.engines.mel import Frames, normalised
+from realtime_asr.transcript.request import Task
 
 SIZES: Final[Mapping[str, str]] = _MODELS
 """The repository on the Hugging Face Hub that a size such as `small.en` is short for."""
@@ -51,8 +52,8 @@ class Decoded:
     tokens: Tokens
     """With those that were given."""
     mean_logprob: float
-    no_speech_probability: float
-    """0 where nobody asked."""
+    no_speech_probability: float | None
+    """None where nobody asked."""
 
 
 class Aligned(NamedTuple):
@@ -82,9 +83,11 @@ class Whisper:
         text: str = self._loaded.hf_tokenizer.decode(tokens)
         return text
 
-    def start(self, told: Tokens, language: str | None) -> Tokens:
-        """What comes before the text. The language does not matter where the model has one only."""
-        tokenizer = self._tokenizer(language)
+    def start(self, told: Tokens, language: str | None, task: Task = "transcribe") -> Tokens:
+        """What comes before the text. Language and task do not matter where the model has one language only:
+        it transcribes.
+        """
+        tokenizer = self._tokenizer(language, task)
         before = [tokenizer.sot_prev, *told] if told else []
         return [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps]
 
@@ -108,15 +111,16 @@ class Whisper:
     ) -> list[Decoded]:
         """Adds `most` tokens to those given, or fewer. All starts are of one length, and so is all given."""
         text = len(given[0]) + most
+        asked: Search = {"return_no_speech_prob": True, **search}
         results = self._model.generate(
             encoded,
             [start + words for start, words in zip(starts, given, strict=True)],
             # All text gets half of max_length, or what the start leaves of it, whichever is less.
             max_length=min(max(2 * text, len(starts[0]) - 1 + text), _MOST_TOKENS),
             return_scores=True,
-            **{"return_no_speech_prob": True, **search},
+            **asked,
         )
-        return [self._decoded(result) for result in results]
+        return [self._decoded(result, judged=asked["return_no_speech_prob"]) for result in results]
 
     def align(self, encoded: Encoded, window: int, start: Tokens, text: Tokens) -> Aligned:
         """Decoding tells probabilities for greedy search only; this does for any text, in one pass."""
@@ -127,19 +131,19 @@ class Whisper:
         times = [begins[n] * _MOMENT for n in range(len(text) + 1)]
         return Aligned(times, [math.log(max(p, 1e-10)) for p in aligned.text_token_probs])
 
-    def _tokenizer(self, language: str | None) -> Tokenizer:
-        return Tokenizer(self._loaded.hf_tokenizer, self.is_multilingual, "transcribe", language)
+    def _tokenizer(self, language: str | None, task: Task = "transcribe") -> Tokenizer:
+        return Tokenizer(self._loaded.hf_tokenizer, self.is_multilingual, task, language)
 
     def _knows(self, language: str) -> bool:
         return language == "en" or self._loaded.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
 
-    def _decoded(self, result: Any) -> Decoded:
+    def _decoded(self, result: Any, *, judged: bool) -> Decoded:
         end_of_text = self._loaded.hf_tokenizer.token_to_id("<|endoftext|>")
         tokens = [token for token in result.sequences_ids[0] if token < end_of_text]
         # The score is the mean over the tokens, given ones counted as certain; Whisper's thresholds count the
         # end of the text as one more.
         mean = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        return Decoded(tokens, mean, result.no_speech_prob)
+        return Decoded(tokens, mean, result.no_speech_prob if judged else None)
 
 
 def fitting(device: str, compute_type: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from realtime_asr.audio.timeline import Samples, samples
 from realtime_asr.engines.engine import Engine, TurnStream
 from realtime_asr.transcript.hypothesis import Hypothesis
-from realtime_asr.transcript.request import TurnRequest
+from realtime_asr.transcript.request import Task, TurnRequest
 from tests.speech.clips import clip
 
 PATIENCE = 60
@@ -77,6 +78,45 @@ class EngineContract:
     @pytest.mark.parametrize("chunk", [samples(100), samples(60_000)])
     async def test_how_audio_is_cut_into_chunks_does_not_change_the_final(self, chunk: int) -> None:
         assert (await self._final("door", chunk)).words == (await self._final("door", samples(10))).words
+
+    @pytest.mark.parametrize("chunk", [samples(100), samples(60_000)])
+    async def test_of_a_recording_there_is_the_final_and_nothing_before(self, chunk: int) -> None:
+        audio = clip("bridge").samples
+        async with self.running() as engine:
+            turn = engine.open(replace(REQUEST, recorded=True))
+            feed(turn, audio, chunk)
+            turn.prepare(len(audio))
+            turn.finish(len(audio))
+
+            heard = await everything(turn)
+
+        assert [True] == [hypothesis.final for hypothesis in heard]
+        assert heard[0].text != ""
+
+    async def test_a_recording_says_what_a_live_turn_does(self) -> None:
+        audio = clip("door").samples
+        async with self.running() as engine:
+            live, recorded = engine.open(REQUEST), engine.open(replace(REQUEST, recorded=True))
+            for turn in (live, recorded):
+                turn.feed(audio)
+                turn.finish(len(audio))
+            texts = [(await final_of(turn)).text for turn in (live, recorded)]
+
+        assert texts[0] == texts[1] or not self.repeats
+
+    @pytest.mark.parametrize(("task", "temperature"), [("translate", 0.0), ("transcribe", 0.6)])
+    async def test_it_may_be_asked_to_translate_and_to_be_daring(
+        self, task: Task, temperature: float
+    ) -> None:
+        audio = clip("door").samples
+        async with self.running() as engine:
+            turn = engine.open(replace(REQUEST, task=task, temperature=temperature))
+            turn.feed(audio)
+            turn.finish(len(audio))
+
+            final = await final_of(turn)
+
+        assert final.text != ""
 
     async def test_hypotheses_say_how_much_of_the_audio_they_are_about(self) -> None:
         audio = clip("bridge").samples

@@ -12,7 +12,7 @@ from realtime_asr.engines.engine import Job, Text
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
 from realtime_asr.engines.mel import MelSpectrogram
 from realtime_asr.engines.whisper import Aligned, Decoded, Encoded, Search, Tokens
-from realtime_asr.transcript.request import TurnRequest
+from realtime_asr.transcript.request import Task, TurnRequest
 
 REQUEST = TurnRequest("bundled")
 SETTINGS = FasterWhisperSettings(str(BUNDLED), device="cpu", cpu_threads=1)
@@ -50,6 +50,7 @@ class Listening:
         self.languages = frozenset(rankings[0]) if rankings else self._whisper.languages
         self.is_multilingual = bool(rankings)
         self.languages_told: list[str | None] = []
+        self.tasks_told: list[Task] = []
         self.stacks: list[int] = []
         self.windows: list[int] = []
         self.prompts: list[Tokens] = []
@@ -64,9 +65,10 @@ class Listening:
         """Before the text, without the marks."""
         return [self._whisper.text(prompt) for prompt in self.prompts]
 
-    def start(self, told: Tokens, language: str | None) -> Tokens:
+    def start(self, told: Tokens, language: str | None, task: Task = "transcribe") -> Tokens:
         self.languages_told.append(language)
-        return self._whisper.start(told, language)
+        self.tasks_told.append(task)
+        return self._whisper.start(told, language, task)
 
     def likelihoods(self, encoded: Encoded) -> Sequence[dict[str, float]]:
         return self._rankings[: encoded.shape[0]]

@@ -4,17 +4,18 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from realtime_asr.audio.timeline import samples
 from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.bundled import BUNDLED
-from realtime_asr.engines.engine import EngineError, Job, Text, TurnStream, UnusableModel
+from realtime_asr.engines.engine import EngineError, Job, Passed, Text, TurnStream, UnusableModel
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
 from realtime_asr.engines.hearing import Hearing, Pass
 from realtime_asr.transcript.agreement import Delay
+from realtime_asr.transcript.hypothesis import Effort, Word
 from realtime_asr.transcript.request import TurnRequest
 from tests.engines.contract import PATIENCE, REQUEST, EngineContract, everything, final_of
 from tests.engines.fakes import BROKEN, DOUBTED, GARBLED, REFUSED, FakeModel, loudest, tone
@@ -45,6 +46,14 @@ class TestBatchingAroundTheBundledModelKeepsTheContract(EngineContract):
     def make(self) -> BatchingEngine:
         return real()
 
+    async def test_finals_bring_the_tokens_of_their_words_and_how_they_were_found(self) -> None:
+        final = await self._final("door", samples(100))
+
+        assert all(word.tokens for word in final.words)
+        assert final.quality is not None
+        assert final.quality.temperature == 0.0
+        assert 0.0 <= (final.quality.no_speech or 0.0) < 0.5
+
 
 class Miscounting(FakeModel):
     """Answers more or less than it was asked."""
@@ -55,6 +64,23 @@ class Miscounting(FakeModel):
 
     def transcribe(self, batch: Sequence[Job]) -> Sequence[Text | EngineError]:
         return [*super().transcribe(batch)] * self._answers
+
+
+class Raving(FakeModel):
+    """Its first answers are whatever it was given, or raised."""
+
+    def __init__(self, *answers: object) -> None:
+        super().__init__()
+        self._ravings = list(answers)
+
+    def transcribe(self, batch: Sequence[Job]) -> Any:
+        sober = super().transcribe(batch)
+        if not self._ravings:
+            return sober
+        answer = self._ravings.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
 
 class Stage:
@@ -69,8 +95,13 @@ class Stage:
         pass_seconds: float = PATIENCE,
     ) -> None:
         self.model = model or FakeModel()
+        self.passed: list[Passed] = []
         self.engine = BatchingEngine(
-            self.model, workers=workers, prepares=prepares, pass_seconds=pass_seconds
+            self.model,
+            workers=workers,
+            prepares=prepares,
+            pass_seconds=pass_seconds,
+            watch=self.passed.append,
         )
         self.account = self.engine.account
 
@@ -82,10 +113,23 @@ class Stage:
         self.model.let_go()
         await self.engine.stop()
 
-    def turn(self, level: float = 0.0, length: int = 0, delay: Delay = "medium") -> TurnStream:
-        turn = self.engine.open(TurnRequest("any", delay=delay))
+    def turn(self, level: float = 0.0, length: int = 0, delay: Delay = "medium", **asked: Any) -> TurnStream:
+        turn = self.engine.open(TurnRequest("any", delay=delay, **asked))
         if length:
             turn.feed(tone(level, length))
+        return turn
+
+    def recording(self, level: float, length: int = HALF, **asked: Any) -> TurnStream:
+        """A turn of a file: its end comes right after its beginning."""
+        turn = self.turn(level, length, recorded=True, **asked)
+        turn.finish(length)
+        return turn
+
+    async def in_a_recording(self) -> TurnStream:
+        """A recording whose final keeps a worker busy until the model is let go."""
+        self.model.hold()
+        turn = self.recording(0.97)
+        await self.begun()
         return turn
 
     async def in_a_pass(self) -> TurnStream:
@@ -365,6 +409,136 @@ async def test_a_turn_that_is_over_is_forgotten() -> None:
         assert stage.account.stretch == 1.0
 
 
+# Recordings
+
+
+async def test_a_recording_is_heard_once_and_nothing_is_made_ahead() -> None:
+    async with Stage() as stage:
+        turn = stage.turn(0.5, 9 * HALF, recorded=True)
+        turn.prepare(8 * HALF)
+        turn.finish(9 * HALF)
+
+        heard = await everything(turn)
+
+    assert [(said(0.5, 9 * HALF), True)] == [(hypothesis.text, hypothesis.final) for hypothesis in heard]
+    assert [(0.5, 9 * HALF // 160, True)] == stage.heard()
+    assert (1, 0) == (stage.account.finals, stage.account.prepared)
+
+
+async def test_of_a_recording_longer_than_a_window_only_the_final_is_shown() -> None:
+    async with Stage() as stage:
+        turn = stage.recording(0.5, samples(70_000))
+
+        heard = await everything(turn)
+
+    assert [(3, True)] == [(len(hypothesis.words), hypothesis.final) for hypothesis in heard]
+
+
+@pytest.mark.parametrize("finishes", [True, False])
+async def test_a_recording_waits_for_live_turns(*, finishes: bool) -> None:
+    async with Stage() as stage:
+        await stage.in_a_final()
+        recording, live = stage.recording(0.1), stage.turn(0.2, HALF)
+        if finishes:
+            live.finish(HALF)
+        stage.model.let_go()
+
+        await final_of(recording)
+
+        live.abandon()
+    assert [0.98, 0.2, 0.1] == [level for level, _, _ in stage.heard()]
+
+
+async def test_recordings_that_did_not_get_on_for_long_go_before_guesses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("realtime_asr.engines.scheduling._STUCK", 0.0)
+    async with Stage() as stage:
+        await stage.in_a_final()
+        live, recording = stage.turn(0.2, HALF), stage.recording(0.1)
+        stage.model.let_go()
+
+        await final_of(recording)
+
+        live.abandon()
+    assert [0.98, 0.1] == [level for level, _, _ in stage.heard()][:2]
+
+
+async def test_a_live_final_begins_at_once_though_a_recording_keeps_the_worker_busy() -> None:
+    async with Stage() as stage:
+        recording = await stage.in_a_recording()
+        live = stage.turn(0.1, HALF)
+        live.finish(HALF)
+        await stage.begun()
+        stage.model.let_go()
+
+        assert said(0.1, HALF) == (await final_of(live)).text
+        assert said(0.97, HALF) == (await final_of(recording)).text
+
+
+async def test_beside_a_recording_neither_a_guess_nor_another_recording_begins() -> None:
+    async with Stage() as stage:
+        await stage.in_a_recording()
+        talking, recording = stage.turn(0.2, HALF), stage.recording(0.3)
+        await asyncio.sleep(0)
+
+        assert [1] == [len(batch) for batch in stage.model.batches]
+
+        stage.model.let_go()
+        await final_of(recording)
+        talking.abandon()
+
+
+async def test_recordings_use_all_workers_that_are_free() -> None:
+    async with Stage(workers=3) as stage:
+        stage.model.hold()
+        recordings = [stage.recording(level) for level in (0.1, 0.2, 0.3)]
+        for _ in recordings:
+            await stage.begun()
+        stage.model.let_go()
+
+        texts = [(await final_of(turn)).text for turn in recordings]
+
+    assert [said(level, HALF) for level in (0.1, 0.2, 0.3)] == texts
+    assert [1, 1, 1] == [len(batch) for batch in stage.model.batches]
+
+
+async def test_finals_of_recordings_are_made_together_but_with_no_live_one() -> None:
+    async with Stage() as stage:
+        await stage.in_a_final()
+        recordings, live = [stage.recording(level) for level in (0.1, 0.2)], stage.turn(0.3, HALF)
+        live.finish(HALF)
+        stage.model.let_go()
+
+        for turn in recordings:
+            await final_of(turn)
+
+    assert [[0.98], [0.3], [0.1, 0.2]] == [[loudest(j.frames) for j in b] for b in stage.model.batches]
+
+
+@pytest.mark.parametrize("asked", [{"task": "translate"}, {"temperature": 0.4}])
+async def test_only_finals_that_are_asked_for_alike_are_made_together(asked: dict[str, Any]) -> None:
+    async with Stage() as stage:
+        await stage.in_a_final()
+        plain, other = stage.recording(0.1), stage.recording(0.2, **asked)
+        stage.model.let_go()
+
+        for turn in (plain, other):
+            await final_of(turn)
+
+    assert [1, 1, 1] == [len(batch) for batch in stage.model.batches]
+
+
+async def test_recordings_are_no_reason_to_listen_to_live_turns_less_often() -> None:
+    async with Stage() as stage:
+        await final_of(stage.recording(0.1))
+
+    load = stage.engine._load
+    assert (0.0, 0.0) == (load._finals_seconds, load._guess_seconds)
+    assert (1, 1.0) == (stage.account.finals, stage.account.odds)
+    assert stage.account.final_seconds > 0
+
+
 # What is made ahead
 
 
@@ -566,6 +740,124 @@ async def test_passes_and_what_they_cost_are_counted() -> None:
     assert stage.account.final_seconds > 0
 
 
+async def test_a_guess_for_which_nobody_waits_any_more_is_counted() -> None:
+    async with Stage() as stage:
+        finished = await stage.in_a_pass()
+        finished.finish(HALF)
+        stage.model.let_go()
+        await final_of(finished)
+
+        stage.model.hold()
+        abandoned = stage.turn(0.99, HALF)
+        await stage.begun()
+        abandoned.abandon()
+        stage.model.let_go()
+        await stage.until(lambda: stage.account.guesses == 2)
+
+    assert 2 == stage.account.stale
+
+
+async def test_what_waits_and_what_runs_can_be_seen() -> None:
+    async with Stage() as stage:
+        final = await stage.in_a_final()
+        waiting = [stage.turn(0.2, HALF), stage.recording(0.3)]
+        waiting[0].finish(HALF)
+        growing = stage.turn(0.1, 160)
+
+        assert (2, 1) == (stage.engine.waiting, stage.engine.running)
+
+        stage.model.let_go()
+        for turn in (final, *waiting):
+            await final_of(turn)
+        assert (0, 0) == (stage.engine.waiting, stage.engine.running)
+        growing.abandon()
+
+
+# What a final took
+
+
+async def test_a_final_tells_how_long_it_waited_and_what_all_passes_took() -> None:
+    async with Stage() as stage:
+        turn = await stage.in_a_pass()
+        stage.model.let_go()
+        await anext(turn.hypotheses())
+        busy = await stage.in_a_final()
+        turn.finish(HALF)
+        stage.model.let_go()
+        await final_of(busy)
+
+        effort = (await final_of(turn)).effort
+
+    assert effort is not None
+    assert 2 == effort.passes
+    assert 0 < effort.waited < PATIENCE
+    assert 0 < effort.decoded < PATIENCE
+
+
+async def test_a_final_that_was_made_ahead_did_not_wait() -> None:
+    async with Stage() as stage:
+        turn = await stage.prepared()
+        turn.finish(PAUSE)
+
+        effort = (await final_of(turn)).effort
+
+    assert effort is not None
+    assert (0.0, 1) == (effort.waited, effort.passes)
+
+
+async def test_where_nothing_was_said_nothing_was_done() -> None:
+    async with Stage() as stage:
+        turn = stage.turn(0.1, 160)
+        turn.finish(0)
+
+        assert Effort(waited=0.0, decoded=0.0, passes=0) == (await final_of(turn)).effort
+
+
+# Who watches
+
+
+async def test_who_watches_is_told_of_every_pass() -> None:
+    async with Stage() as stage:
+        live = stage.turn(0.1, HALF, source="s/live")
+        await stage.until(lambda: len(stage.passed) == 1)
+        live.prepare(HALF - 160)
+        await stage.until(lambda: len(stage.passed) == 2)
+        live.finish(HALF)
+        await final_of(live)
+        await final_of(stage.recording(0.2, source="s/recorded"))
+
+    assert [
+        ("guess", ["s/live"], HALF, False),
+        ("prepared", ["s/live"], HALF, False),
+        ("final", ["s/live"], HALF, False),
+        ("final", ["s/recorded"], HALF, False),
+    ] == [(done.kind, done.sources, done.audio, done.failed) for done in stage.passed]
+    begun = [done.began for done in stage.passed]
+    assert begun == sorted(begun)
+    assert all(0 < done.took < PATIENCE for done in stage.passed)
+
+
+async def test_a_pass_over_several_turns_is_told_once() -> None:
+    async with Stage() as stage:
+        await stage.in_a_final()
+        turns = [stage.recording(level, source=f"s/{level}") for level in (0.1, REFUSED)]
+        stage.model.let_go()
+        await final_of(turns[0])
+
+    done = stage.passed[-1]
+    assert (["s/0.1", f"s/{REFUSED}"], 2 * HALF, True) == (done.sources, done.audio, done.failed)
+
+
+async def test_a_pass_that_hangs_is_told_as_failed() -> None:
+    async with Stage(pass_seconds=SOON) as stage:
+        turn = await stage.in_a_pass()
+        await stage.until(lambda: stage.account.hung == 1)
+        turn.abandon()
+
+    assert [("guess", True)] == [(done.kind, done.failed) for done in stage.passed]
+    assert stage.passed[0].took >= SOON
+
+
 # When something breaks
 
 
@@ -614,12 +906,61 @@ async def test_a_text_nobody_can_read_fails_its_turn_and_none_that_was_passed_wi
             turn.finish(HALF)
         stage.model.let_go()
 
-        with pytest.raises(EngineError, match="failed on this turn") as failure:
+        with pytest.raises(EngineError, match="cannot be read"):
             await everything(garbled)
         assert (await final_of(fine)).text == said(0.1, HALF)
 
-    assert isinstance(failure.value.__cause__, AttributeError)
     assert [len(batch) for batch in stage.model.batches] == [1, 2]
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        7,
+        "x",
+        [],
+        [None],
+        [b"words"],
+        [Text(words=())] * 2,
+        [Text(words=None)],  # type: ignore[arg-type]
+        [Text((Word(" x" * 5_000_000),))],
+        [Text((Word("\ud800"),))],
+        ValueError("bad"),
+        StopIteration(),
+        MemoryError(),
+        SystemExit(1),
+        asyncio.CancelledError(),
+    ],
+    ids=lambda answer: repr(answer)[:20],
+)
+async def test_whatever_a_model_answers_or_raises_fails_its_turn_only(answer: object) -> None:
+    async with Stage(model=Raving(answer)) as stage:
+        broken, fine = stage.turn(0.1, 800), stage.turn(0.2, 800)
+        broken.finish(800)
+        fine.finish(800)
+
+        with pytest.raises(EngineError):
+            await everything(broken)
+        assert said(0.2, 800) == (await final_of(fine)).text
+
+
+@pytest.mark.parametrize("moments", [(NAN, NAN), (0, NAN), (-1, 160), (320, 160), (0, 10**9), (0.5, 1.5)])
+@pytest.mark.parametrize("guessed", [True, False])
+async def test_no_time_that_cannot_be_leaves_the_engine(moments: tuple[Any, Any], *, guessed: bool) -> None:
+    raving = [Text((Word(" so", -0.1, 0, 160), Word(" it", -0.1, *moments)))]
+    async with Stage(model=Raving(raving, raving, raving)) as stage:
+        turn = stage.turn(0.1, (1 if guessed else 0) * HALF + 800, word_times=True)
+        await stage.until(lambda: stage.account.guesses == guessed)
+        turn.finish(800)
+
+        heard = await everything(turn)
+
+    assert {"so it"} == {hypothesis.text for hypothesis in heard}
+    assert {(None, None)} == {(word.start, word.end) for hypothesis in heard for word in hypothesis.words}
 
 
 async def test_a_turn_that_cannot_be_heard_fails_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from realtime_asr.audio.timeline import Samples
 from realtime_asr.engines import catalogue as module
+from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.catalogue import Catalogue, Offer, Progress
 from realtime_asr.engines.engine import Capabilities, Engine, EngineError, TurnStream, UnusableModel
 from realtime_asr.engines.mailbox import Mailbox
@@ -20,6 +21,7 @@ from realtime_asr.session.config import ModelNames
 from realtime_asr.transcript.hypothesis import Hypothesis, Word
 from realtime_asr.transcript.request import TurnRequest
 from tests.engines.contract import EngineContract, everything, final_of
+from tests.engines.fakes import FakeModel
 
 AUDIO = np.zeros(160, np.float32)
 
@@ -175,6 +177,13 @@ async def test_the_default_and_the_eager_are_loaded_from_the_start() -> None:
 
     loading = [("main", "loading"), ("main", "ready"), ("big", "loading"), ("big", "ready")]
     assert loading == history.states
+
+
+async def test_of_those_that_are_loaded_some_keep_an_account() -> None:
+    counting, other = BatchingEngine(FakeModel()), BatchingEngine(FakeModel())
+    shop = catalogue(main=offer(Fake("main")), big=offer(counting, eager=True), fast=offer(other))
+    async with running(shop):
+        assert {"big": counting} == shop.batching
 
 
 async def test_a_model_is_not_loaded_again_by_another_start() -> None:

@@ -21,8 +21,9 @@ from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.engine import EngineError, Text, UnusableModel
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
 from realtime_asr.engines.mel import HOP
+from realtime_asr.engines.precedence import Precedence
 from realtime_asr.engines.whisper import Whisper
-from realtime_asr.transcript.hypothesis import Word, joined
+from realtime_asr.transcript.hypothesis import Quality, Word, joined
 from tests.engines.listening import (
     REQUEST,
     SETTINGS,
@@ -98,6 +99,12 @@ def test_where_nobody_speaks_it_hears_nothing(
     model: FasterWhisper, nothing: Samples, *, thorough: bool
 ) -> None:
     assert heard(model, job(nothing, thorough=thorough)).words == ()
+
+
+def test_a_recording_is_understood_as_live_speech_is(model: FasterWhisper) -> None:
+    audio = clip("window").samples
+
+    assert heard(model, job(audio, asked_for(recorded=True))) == heard(model, job(audio))
 
 
 def test_no_audio_is_the_given_words(model: FasterWhisper) -> None:
@@ -230,6 +237,21 @@ def test_every_word_lasts_a_moment_which_its_neighbours_give(begun: list[int], l
     assert [samples(time) for time in lasting] == faster_whisper.lasting(given, samples(100))
 
 
+@pytest.mark.parametrize("word_times", [True, False])
+@pytest.mark.parametrize("thorough", [True, False])
+def test_the_tokens_of_the_words_are_those_of_the_text(
+    model: FasterWhisper, *, thorough: bool, word_times: bool
+) -> None:
+    asked = asked_for(word_times=word_times)
+    given = (Word(" Daniel"), Word(" closed"))
+
+    text = heard(model, job(clip("window").samples, asked, thorough=thorough, given=given))
+
+    tokens = [token for word in text.words for token in word.tokens]
+    assert all(word.tokens for word in text.words)
+    assert joined(text.words) == model._whisper.text(tokens)
+
+
 @pytest.mark.parametrize("beam_size", [1, 5])
 def test_log_probabilities_are_told_on_request(beam_size: int) -> None:
     model = loaded(replace(SETTINGS, beam_size=beam_size))
@@ -331,6 +353,93 @@ def test_a_language_the_model_does_not_know_is_the_turns_error(model: FasterWhis
     assert str(answer) == "The model does not know the language 'de'."
 
 
+# What is asked for
+
+
+def test_of_a_translation_the_decoder_is_told(model: FasterWhisper) -> None:
+    decoder = Listening(model)
+
+    heard(model, job(clip("door").samples, asked_for(task="translate", word_times=True)))
+
+    assert {"translate"} == set(decoder.tasks_told)
+
+
+def test_a_model_of_one_language_transcribes_instead_of_translating(model: FasterWhisper) -> None:
+    audio = clip("door").samples
+
+    assert heard(model, job(audio, asked_for(task="translate"))) == heard(model, job(audio))
+
+
+def test_a_translation_names_the_language_that_was_spoken(model: FasterWhisper) -> None:
+    Listening(model, {"de": 0.9, "en": 0.1})
+
+    text = heard(model, job(clip("door").samples, asked_for(task="translate")))
+
+    assert "de" == text.language
+    assert text.words
+
+
+@pytest.mark.parametrize("asked", [asked_for(task="translate"), asked_for(temperature=0.2)])
+def test_what_is_asked_for_differently_is_decoded_apart(model: FasterWhisper, asked: Any) -> None:
+    audio, decoder = clip("door").samples, Listening(model)
+
+    model.transcribe([job(audio), job(audio, asked), job(audio)])
+
+    assert [1, 2] == sorted(decoder.stacks)
+
+
+# Who goes first
+
+
+class Witness(Precedence):
+    """Has seen who came."""
+
+    def __init__(self) -> None:
+        super().__init__(workers=1)
+        self.seen: list[str] = []
+
+    def urgent(self) -> Any:
+        self.seen.append("urgent")
+        return super().urgent()
+
+    def give_way(self) -> None:
+        self.seen.append("gives way")
+
+
+@pytest.mark.parametrize(
+    ("thorough", "recorded", "steps"),
+    [
+        (True, False, {"urgent"}),
+        (False, False, {"gives way"}),
+        (True, True, {"gives way"}),
+    ],
+    ids=["live final", "guess", "recording"],
+)
+def test_all_but_finals_of_live_turns_give_way_between_their_steps(
+    model: FasterWhisper, monkeypatch: pytest.MonkeyPatch, steps: set[str], *, thorough: bool, recorded: bool
+) -> None:
+    witness = Witness()
+    monkeypatch.setattr(model, "_precedence", witness)
+    asked = asked_for(recorded=recorded, word_times=True)
+
+    heard(model, job(clip("door").samples, asked, thorough=thorough))
+
+    assert steps == set(witness.seen)
+    assert len(witness.seen) == (1 if thorough and not recorded else 3)
+
+
+def test_a_recording_gives_way_before_each_new_try(
+    model: FasterWhisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    witness = Witness()
+    monkeypatch.setattr(model, "_precedence", witness)
+    Dreaming(model, LOOP, LOOP, LOOP, SURE)
+
+    heard(model, job(quiet(3_000), asked_for(recorded=True)))
+
+    assert ["gives way"] * 5 == witness.seen
+
+
 # When the text is not to be believed
 
 LOOP: Answer = (" again and again" * 12, -0.1, 0.0)
@@ -357,6 +466,37 @@ def test_a_text_in_a_loop_is_tried_on_the_full_window_and_then_at_ever_higher_te
     assert (said(text), text.doubt) == ("The door.", "repetition")
     assert dreaming.windows == [350, 3000]
     assert dreaming.temperatures == [0.0, 0.0, 0.2, 0.4]
+
+
+def test_who_asks_for_a_temperature_gets_it_at_once_and_then_higher_ones(model: FasterWhisper) -> None:
+    dreaming = Dreaming(model, LOOP, LOOP, LOOP, SURE)
+
+    text = heard(model, job(quiet(3_000), asked_for(temperature=0.5)))
+
+    assert dreaming.temperatures == [0.5, 0.5, 0.6, 0.8]
+    assert Quality(0.8, 0.0) == text.quality
+
+
+def test_a_guess_is_never_daring(model: FasterWhisper) -> None:
+    dreaming = Dreaming(model, SURE)
+
+    heard(model, job(quiet(3_000), asked_for(temperature=0.5), thorough=False))
+
+    assert dreaming.temperatures == [0.0]
+
+
+def test_a_text_tells_how_it_was_found_and_how_likely_nobody_spoke(model: FasterWhisper) -> None:
+    Dreaming(model, (" The door.", -0.1, 0.25))
+
+    assert Quality(0.0, 0.25) == heard(model, job(quiet(3_000))).quality
+
+
+def test_nobody_knows_whether_somebody_spoke_where_words_were_given(model: FasterWhisper) -> None:
+    given = (Word(" Daniel"), Word(" closed"))
+
+    text = heard(model, job(clip("window").samples, thorough=False, given=given))
+
+    assert Quality(0.0, None) == text.quality
 
 
 def test_on_the_full_window_already_the_temperature_is_next() -> None:

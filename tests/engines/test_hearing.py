@@ -13,7 +13,7 @@ from realtime_asr.engines.engine import Text
 from realtime_asr.engines.hearing import TAIL, Hearing, Pass
 from realtime_asr.engines.mel import HOP
 from realtime_asr.transcript.credibility import Reason
-from realtime_asr.transcript.hypothesis import Hypothesis, Word
+from realtime_asr.transcript.hypothesis import Hypothesis, Quality, Word
 from realtime_asr.transcript.request import TurnRequest
 from tests.engines.talking import Dreamer, Listener, Talk, minutes_of_talk, talk, talks
 from tests.fakes import words
@@ -324,6 +324,8 @@ def test_turns_that_are_told_the_same_have_the_same_preface() -> None:
     assert plain != hearing(replace(REQUEST, prompt="My name is Anna.")).preface
     assert plain != hearing(replace(REQUEST, keywords=("Anna",))).preface
     assert plain != hearing(replace(REQUEST, spoken_before="As I said,")).preface
+    assert plain != hearing(replace(REQUEST, task="translate")).preface
+    assert plain != hearing(replace(REQUEST, temperature=0.2)).preface
 
 
 def test_what_was_found_out_about_a_word_first_is_what_is_told() -> None:
@@ -335,6 +337,29 @@ def test_what_was_found_out_about_a_word_first_is_what_is_told() -> None:
         turn.learn(work, listener.hear(work))
 
     assert {-0.1} == {word.logprob for word in final(turn, listener).words[1:]}
+
+
+def test_words_bring_the_tokens_of_the_pass_whose_text_they_have() -> None:
+    turn = hearing(replace(REQUEST, logprobs=True), STEADY.audio[: samples(2_000)])
+    first, second = Word(" so", -0.1, 0, 1_600, tokens=(1,)), Word(" So", -0.2, 0, 1_600, tokens=(2,))
+
+    turn.learn(turn.guess(), Text((first,)))
+    hypothesis = turn.learn(turn.guess(), Text((second,)))
+
+    assert hypothesis is not None
+    assert (replace(first, text=" So", tokens=(2,)),) == hypothesis.words
+
+
+def test_how_a_text_was_found_is_told_of_the_last_pass() -> None:
+    turn, listener = hearing(audio=minutes_of_talk(1).audio), Listener(minutes_of_talk(1))
+
+    told = []
+    for temperature in (0.2, 0.4):
+        work = turn.verdict(turn.fed)
+        text = replace(listener.hear(work), quality=Quality(temperature, 0.1))
+        told.append(turn.learn(work, text))
+
+    assert [Quality(0.2, 0.1), Quality(0.4, 0.1)] == [one.quality for one in told if one is not None]
 
 
 class Doubter(Listener):

@@ -1,5 +1,7 @@
 """The engine that follows a script."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,16 @@ async def test_words_appear_at_the_pace_of_the_audio() -> None:
         shown.append((await anext(hypotheses)).text)
 
     assert shown == ["One", "One two", "One two three."]
+
+
+async def test_of_a_recording_only_the_whole_line_is_shown() -> None:
+    turn = ReplayEngine(["One two."]).open(replace(REQUEST, recorded=True))
+
+    for _ in range(9):
+        turn.feed(silence(500))
+    turn.finish(1)
+
+    assert [("One two.", True)] == [(heard.text, heard.final) for heard in await everything(turn)]
 
 
 async def test_audio_beyond_the_line_adds_nothing() -> None:

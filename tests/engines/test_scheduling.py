@@ -16,6 +16,7 @@ EVERY = samples(500)
 BUSY = 1.5
 """From this stretch of the cadence on, there is no time for what is mostly in vain."""
 STALE = 3.0
+STUCK = 10.0
 NOW = 100.0
 
 standings = st.builds(
@@ -23,10 +24,11 @@ standings = st.builds(
     new=st.integers(0, 3 * EVERY),
     stretch=st.integers(0, samples(40_000)),
     every=st.just(EVERY),
-    waiting_since=st.floats(90, NOW),
+    waiting_since=st.floats(80, NOW),
     phase=st.sampled_from(Phase),
     busy=st.booleans(),
     preface=st.sampled_from(["", "My name is Anna."]),
+    recorded=st.booleans(),
 )
 in_any_crowd = given(
     turns=st.dictionaries(st.integers(0, 20), standings), stretch=st.floats(1, 4), ahead=st.booleans()
@@ -44,6 +46,10 @@ def pausing(since: float = NOW, *, new: int = 1) -> Standing:
 def finished(since: float = NOW, *, length: float = 3.0, preface: str = "") -> Standing:
     stretch = samples(1_000 * length)
     return replace(growing(0, since), stretch=stretch, phase=Phase.FINISHED, preface=preface)
+
+
+def recorded(since: float = NOW, *, length: float = 3.0) -> Standing:
+    return replace(finished(since, length=length), recorded=True)
 
 
 # Who is chosen
@@ -112,11 +118,53 @@ def test_long_finals_are_made_one_by_one() -> None:
     assert choose({n: finished(length=28) for n in range(4)}, NOW, 1.0, ahead=True) == [0]
 
 
+@pytest.mark.parametrize("live", [growing(), pausing(), finished()], ids=["guess", "pause", "final"])
+def test_a_recording_waits_for_all_that_is_live(live: Standing) -> None:
+    turns = {"recorded": recorded(NOW - STUCK + 1), "live": live}
+
+    assert choose(turns, NOW, 1.0, ahead=True) == ["live"]
+
+
+def test_a_recording_gets_the_time_that_nobody_else_wants() -> None:
+    turns = {"talks": growing(EVERY - 1), "recorded": recorded()}
+
+    assert choose(turns, NOW, 1.0, ahead=True) == ["recorded"]
+
+
+@pytest.mark.parametrize("phase", [Phase.GROWING, Phase.PAUSING])
+def test_of_a_recording_nothing_but_the_final_is_wanted(phase: Phase) -> None:
+    turns = {"a": replace(recorded(), phase=phase, new=9 * EVERY)}
+
+    assert [] == [*choose(turns, NOW, 1.0, ahead=True), *choose(turns, NOW, 1.0, ahead=False)]
+
+
+@pytest.mark.parametrize("live", [growing(since=NOW - 50), pausing()], ids=["guess", "pause"])
+def test_recordings_none_of_which_got_on_for_long_go_before_guesses_and_pauses(live: Standing) -> None:
+    turns = {"live": live, "recorded": recorded(NOW - STUCK)}
+
+    assert choose(turns, NOW, 1.0, ahead=True) == ["recorded"]
+    assert choose(turns, NOW, 1.0, ahead=True, got_on=NOW - STUCK + 1) == ["live"]
+
+
+def test_no_recording_goes_before_a_live_final() -> None:
+    turns = {"recorded": recorded(NOW - 2 * STUCK), "live": finished()}
+
+    assert choose(turns, NOW, 1.0, ahead=True) == ["live"]
+
+
+def test_finals_of_recordings_are_made_together_but_with_no_live_one() -> None:
+    turns = {"one": recorded(NOW - 3), "live": finished(NOW - 2), "other": recorded(NOW - 1)}
+
+    assert choose(turns, NOW, 1.0, ahead=True) == ["live"]
+    del turns["live"]
+    assert choose(turns, NOW, 1.0, ahead=True) == ["one", "other"]
+
+
 @in_any_crowd
-def test_finals_come_before_everything_in_the_order_asked(
+def test_finals_of_live_turns_come_before_everything_in_the_order_asked(
     turns: dict[int, Standing], stretch: float, *, ahead: bool
 ) -> None:
-    finals = [t for t, s in turns.items() if s.phase is Phase.FINISHED and not s.busy]
+    finals = [t for t, s in turns.items() if s.phase is Phase.FINISHED and not s.busy and not s.recorded]
     in_order = sorted(finals, key=lambda turn: turns[turn].waiting_since)
 
     chosen = choose(turns, NOW, stretch, ahead=ahead)
@@ -136,6 +184,20 @@ def test_those_passed_together_are_few_short_and_alike(
     assert all(standing.phase is Phase.FINISHED for standing in chosen[1:])
     assert all(length <= 1.25 * lengths[0] and lengths[0] <= 1.25 * length for length in lengths)
     assert len({standing.preface for standing in chosen}) <= 1
+    assert len({standing.recorded for standing in chosen}) <= 1
+
+
+@in_any_crowd
+def test_recordings_come_last_unless_none_got_on_for_long(
+    turns: dict[int, Standing], stretch: float, *, ahead: bool
+) -> None:
+    chosen = [turns[turn] for turn in choose(turns, NOW, stretch, ahead=ahead)]
+
+    others = {turn: standing for turn, standing in turns.items() if not standing.recorded}
+    waits = choose(others, NOW, stretch, ahead=ahead)
+    stuck = [s for s in chosen if s.recorded and s.waiting_since <= NOW - STUCK]
+    assert not any(standing.recorded for standing in chosen) or not waits or stuck
+    assert all(standing.phase is Phase.FINISHED for standing in chosen if standing.recorded)
 
 
 @in_any_crowd
@@ -145,6 +207,8 @@ def test_a_busy_turn_is_never_chosen(turns: dict[int, Standing], stretch: float,
 
 def wants(standing: Standing, stretch: float) -> bool:
     """It has something to be heard."""
+    if standing.recorded and standing.phase is not Phase.FINISHED:
+        return False
     if standing.busy or standing.phase is Phase.FINISHED:
         return not standing.busy
     return standing.new >= (EVERY * stretch if standing.phase is Phase.GROWING else 1)
@@ -167,7 +231,7 @@ def test_a_guess_is_made_only_when_it_is_due_and_the_oldest_first(
 def test_a_worker_rests_only_when_there_is_nothing_to_do(
     turns: dict[int, Standing], stretch: float, *, ahead: bool
 ) -> None:
-    pauses = [s for s in turns.values() if s.phase is Phase.PAUSING and not s.busy]
+    pauses = [s for s in turns.values() if s.phase is Phase.PAUSING and not s.busy and not s.recorded]
     anything = any(wants(standing, stretch) for standing in turns.values())
 
     assert bool(choose(turns, NOW, stretch, ahead=ahead)) == (anything or (ahead and bool(pauses)))
@@ -203,6 +267,10 @@ def test_time_spent_on_finals_is_not_there_for_guesses() -> None:
 
 def test_turns_that_pause_or_are_finished_want_no_guesses() -> None:
     assert loaded(guesses=9.0).stretch([pausing(), finished()], NOW) == 1.0
+
+
+def test_recordings_want_no_guesses() -> None:
+    assert loaded(guesses=9.0).stretch([replace(growing(), recorded=True)] * 10, NOW) == 1.0
 
 
 passes = st.lists(st.tuples(st.floats(0.001, 5), st.booleans()), max_size=20)
@@ -258,6 +326,7 @@ class Talker:
     """How often in a second it may come into another of these."""
     since: float
     """What its standing calls `waiting_since`."""
+    recorded: bool = False
     phase: Phase = Phase.GROWING
     new: int = 0
     length: int = 0
@@ -267,7 +336,8 @@ class Talker:
 
     @property
     def standing(self) -> Standing:
-        return Standing(self.new, self.length, EVERY, self.since, self.phase, self.work is not None)
+        busy = self.work is not None
+        return Standing(self.new, self.length, EVERY, self.since, self.phase, busy, recorded=self.recorded)
 
     def live(self, rng: random.Random, now: float) -> None:
         if self.phase is Phase.GROWING:
@@ -284,7 +354,9 @@ class Talker:
 
 
 class World:
-    """Talkers before workers whose passes take as long as chance will have it. The first one never pauses."""
+    """Talkers before workers whose passes take as long as chance will have it. The first one never pauses.
+    Beside them recordings, of which one turn follows on the other.
+    """
 
     def __init__(
         self,
@@ -294,15 +366,20 @@ class World:
         workers: int,
         slowness: float,
         odds: float,
+        recordings: int,
         *,
         endless: bool,
     ) -> None:
         self.now = 0.0
         self.asked: list[int] = []
         self.served: list[int] = []
+        self.recordings_asked: list[int] = []
+        self.recordings_served: list[int] = []
         self.waited = dict.fromkeys(Phase, 0.0)
-        """The longest that anybody did."""
-        self.bound = talkers * (slowness + TICK)
+        """The longest that anybody who talks did."""
+        self.stuck = 0.0
+        """The longest that no recording got on though one could have."""
+        self.bound = (talkers + min(recordings, 1)) * (slowness + TICK)
         """As long as it takes to hear everybody once, one after the other."""
         self._rng = random.Random(seed)
         self._load = Load(workers)
@@ -311,6 +388,9 @@ class World:
         self._odds = odds
         phases = [Phase.GROWING, Phase.PAUSING] if endless else list(Phase)
         self._turns = {n: Talker(phases if n else [Phase.GROWING], restless, 0.0) for n in range(talkers)}
+        for n in range(talkers, talkers + recordings):
+            self._turns[n] = Talker([Phase.FINISHED], 9.0, 0.0, recorded=True)
+        self._got_on = 0.0
         self._running: list[Work] = []
 
     def run(self, duration: float) -> None:
@@ -319,7 +399,7 @@ class World:
             for n, turn in self._turns.items():
                 turn.live(self._rng, self.now)
                 if turn.phase is Phase.FINISHED and turn.since == self.now:
-                    self.asked.append(n)
+                    (self.recordings_asked if turn.recorded else self.asked).append(n)
             for work in [work for work in self._running if work.ends <= self.now]:
                 self._end(work)
             while len(self._running) < self._workers and self._begins():
@@ -333,10 +413,11 @@ class World:
     def _begins(self) -> bool:
         standings = {n: turn.standing for n, turn in self._turns.items()}
         ahead = worth_preparing(self._stretch, self._odds)
-        chosen = list(choose(standings, self.now, self._stretch, ahead=ahead))
+        chosen = list(choose(standings, self.now, self._stretch, ahead=ahead, got_on=self._got_on))
         if not chosen:
             return False
-        phase = self._turns[chosen[0]].phase
+        phase, recorded = self._turns[chosen[0]].phase, self._turns[chosen[0]].recorded
+        self._got_on = self.now if recorded else self._got_on
         guess = phase is Phase.GROWING or (phase is Phase.PAUSING and not ahead)
         took = self._rng.uniform(0.2, 1.0) * self._slowness
         work = Work(chosen, guess, took, self.now + took)
@@ -345,27 +426,32 @@ class World:
             turn = self._turns[n]
             turn.work, turn.new = work, 0
             if turn.phase is Phase.FINISHED:
-                self.served.append(n)
+                (self.recordings_served if recorded else self.served).append(n)
             else:
                 turn.since = self.now
         return True
 
     def _end(self, work: Work) -> None:
         self._running.remove(work)
-        self._load.passed(work.took, self.now, guess=work.guess)
+        if not self._turns[work.turns[0]].recorded:
+            self._load.passed(work.took, self.now, guess=work.guess)
         for n in work.turns:
             turn = self._turns[n]
             if turn.work is not work:
                 continue
             turn.work = None
             if turn.phase is Phase.FINISHED:
-                self._turns[n] = Talker(turn.phases, turn.restless, self.now)
+                self._turns[n] = Talker(turn.phases, turn.restless, self.now, turn.recorded)
             elif turn.phase is Phase.PAUSING and not work.guess:
                 turn.enter(Phase.GROWING, self.now)
 
     def _wait(self) -> None:
         stretch = self._stretch
         for turn in self._turns.values():
+            if turn.recorded:
+                if wants(turn.standing, stretch):
+                    self.stuck = max(self.stuck, self.now - max(turn.since, self._got_on))
+                continue
             turn.waited = turn.waited + TICK if wants(turn.standing, stretch) else 0.0
             self.waited[turn.phase] = max(self.waited[turn.phase], turn.waited)
 
@@ -379,6 +465,7 @@ def worlds(*, endless: bool) -> st.SearchStrategy[World]:
         workers=st.integers(1, 3),
         slowness=st.floats(0.02, 1.0),
         odds=st.floats(0, 1),
+        recordings=st.integers(0, 5),
         endless=st.just(endless),
     )
 
@@ -389,6 +476,7 @@ def test_finals_are_served_in_the_order_asked_and_none_is_forgotten(world: World
     world.run(duration=60.0)
 
     assert world.asked[: len(world.served)] == world.served
+    assert world.recordings_asked[: len(world.recordings_served)] == world.recordings_served
     assert world.waited[Phase.FINISHED] <= world.bound
 
 
@@ -399,6 +487,14 @@ def test_nobody_waits_much_longer_than_it_takes_to_hear_everybody_once(world: Wo
 
     assert world.waited[Phase.PAUSING] <= world.bound
     assert world.waited[Phase.GROWING] <= STALE + world.bound
+
+
+@given(worlds(endless=True))
+@settings(max_examples=50, deadline=None)
+def test_recordings_get_on_however_many_talk(world: World) -> None:
+    world.run(duration=60.0)
+
+    assert world.stuck <= STUCK + world.bound
 
 
 def test_finals_have_workers_for_themselves_and_guesses_share_what_is_left() -> None:
@@ -418,14 +514,16 @@ def test_finals_have_workers_for_themselves_and_guesses_share_what_is_left() -> 
 
 
 @given(turns=st.dictionaries(st.integers(), standings), ahead=st.booleans())
-def test_urgent_are_finals_and_where_they_are_made_ahead_pauses(
+def test_urgent_are_finals_and_where_they_are_made_ahead_pauses_of_live_turns(
     turns: dict[int, Standing],
     *,
     ahead: bool,
 ) -> None:
     chosen = urgent(turns, ahead=ahead)
 
-    others = [standing.phase for turn, standing in turns.items() if turn not in chosen]
+    live = {turn: standing for turn, standing in turns.items() if not standing.recorded}
+    others = [standing.phase for turn, standing in live.items() if turn not in chosen]
     assert Phase.GROWING not in {standing.phase for standing in chosen.values()}
+    assert not any(standing.recorded for standing in chosen.values())
     assert Phase.FINISHED not in others
-    assert ahead == (Phase.PAUSING not in others) or Phase.PAUSING not in {s.phase for s in turns.values()}
+    assert ahead == (Phase.PAUSING not in others) or Phase.PAUSING not in {s.phase for s in live.values()}

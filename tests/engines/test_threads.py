@@ -24,6 +24,11 @@ async def test_what_the_work_raises_is_raised() -> None:
         await in_thread(work)
 
 
+async def test_even_what_no_future_takes_is_raised() -> None:
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await in_thread(lambda: next(iter(())))
+
+
 async def test_a_thread_that_cannot_be_had_is_raised_where_the_work_is_awaited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.random_whisper import WORDS, make
 from realtime_asr.engines.bundled import BUNDLED
-from realtime_asr.engines.whisper import GREEDY, SIZES, Whisper, beams, fitting, parts, sampling
+from realtime_asr.engines.whisper import GOING_ON, GREEDY, SIZES, Whisper, beams, fitting, parts, sampling
 from tests.engines.listening import job
 from tests.speech.clips import clip
 
@@ -45,13 +45,34 @@ def test_what_is_told_stands_before_the_start(whisper: Whisper) -> None:
     assert whisper.start(told, None)[1:] == [*told, *plain]
 
 
+def test_a_model_of_several_languages_is_told_its_task(endless: Whisper) -> None:
+    *_, language, task, _ = endless.start([], "de", "translate")
+
+    marks = ("<|de|>", "<|translate|>")
+    assert [language, task] == [endless._loaded.hf_tokenizer.token_to_id(mark) for mark in marks]
+    assert endless.start([], "de") != endless.start([], "de", "translate")
+
+
+def test_a_model_of_one_language_transcribes_whatever_its_task(whisper: Whisper) -> None:
+    assert whisper.start([], None) == whisper.start([], None, "translate")
+
+
 @pytest.mark.parametrize("search", [GREEDY, beams(3), sampling(0.2, 2)])
 def test_text_is_decoded_and_how_sure_it_is(whisper: Whisper, search: Any) -> None:
     (decoded,) = whisper.decode(whisper.encode([DOOR], 500), [whisper.start([], None)], [[]], 60, search)
 
     assert whisper.text(decoded.tokens).startswith(" Wait ten")
     assert -1 < decoded.mean_logprob < 0
+    assert decoded.no_speech_probability is not None
     assert 0 <= decoded.no_speech_probability < 0.1
+
+
+def test_whether_anybody_spoke_is_only_known_if_it_was_asked(whisper: Whisper) -> None:
+    given = whisper.tokens(" Wait")
+
+    (decoded,) = whisper.decode(whisper.encode([DOOR], 500), [whisper.start([], None)], [given], 60, GOING_ON)
+
+    assert decoded.no_speech_probability is None
 
 
 def test_what_was_encoded_together_can_be_decoded_alone(whisper: Whisper) -> None:
