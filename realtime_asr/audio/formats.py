@@ -26,6 +26,10 @@ class AudioFormat:
     def sample_bytes(self) -> int:
         return 2 if self.encoding is Encoding.PCM16 else 1
 
+    def seconds(self, size: int) -> float:
+        """What so many bytes last."""
+        return size / (self.sample_bytes * self.rate)
+
 
 PCM16_24K: Final = AudioFormat(Encoding.PCM16, 24_000)
 ULAW_8K: Final = AudioFormat(Encoding.ULAW, 8_000)

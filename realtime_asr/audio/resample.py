@@ -17,6 +17,7 @@ _BLOCK_SECONDS = 0.01
 _ZEROS = 32  # of the sinc, on either side: 2 ms at 16 kHz
 _PASSED = 0.95  # of the band that both rates have
 _KAISER = 8.0  # what must not pass is 80 dB down
+_LARGEST = 1_000_000  # is made of so many weights; rates that have little in common with ours need more
 
 
 class Resampler:
@@ -92,6 +93,7 @@ class _Filter:
 def _filter(rate: int) -> _Filter:
     common = gcd(rate, RATE)
     up, down = RATE // common, rate // common
+    assert up * down <= _LARGEST, f"the table for a rate of {rate} would be huge"
     band = min(rate, RATE)
     reach = _ZEROS * rate // band
     # Where each sample of the window lies, seen from each of the samples that are made.

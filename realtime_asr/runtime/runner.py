@@ -13,25 +13,27 @@ from dataclasses import replace
 from realtime_asr.engines.engine import Engine, EngineError, TurnStream
 from realtime_asr.runtime.channel import Channel
 from realtime_asr.runtime.clock import Clock
+from realtime_asr.runtime.legible import is_legible
 from realtime_asr.runtime.observer import Observer
 from realtime_asr.session.commands import (
     AppendAudio,
     Begin,
     Command,
     Drain,
+    FromClient,
     HangUp,
     HypothesisArrived,
     TimePassed,
     TranscriptionBroke,
 )
 from realtime_asr.session.effects import AbandonTurn, Close, FeedTurn, FinishTurn, OpenTurn, PrepareTurn
-from realtime_asr.session.events import Event, Rejected
+from realtime_asr.session.events import Event, Rejected, TranscriptCompleted, TranscriptFailed
 from realtime_asr.session.problem import Problem
 from realtime_asr.session.session import Output, Session
 from realtime_asr.transcript.request import TurnRequest
 
 _INBOX = 64
-_LARGE = 256 * 1024
+LARGE = 256 * 1024
 """Bytes of audio with which the inbox counts as full: 64 of these are 16 MiB, of the largest a gigabyte."""
 _BRIEF = 16 * 1024
 """Bytes of audio that are heard sooner than a thread would be found for them: 300 ms and more."""
@@ -59,6 +61,8 @@ class Runner:
         self._observer = observer
         self._inbox: asyncio.Queue[Command] = asyncio.Queue(_INBOX)
         self._streams: dict[str, TurnStream] = {}
+        self._ears: dict[str, asyncio.Task[None] | None] = {}
+        """What listens to them."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = False
 
@@ -76,11 +80,11 @@ class Runner:
             self._observer.broke(self._session_id, errors.exceptions[0])
             await self._apologise()
 
-    def drain(self, code: int, reason: str) -> None:
-        """The server goes away: finish what was said, then close."""
+    def drain(self, code: int, reason: str, problem: Problem | None = None) -> None:
+        """Finish what was said, then close."""
         if self._over:
             return
-        drain = Drain(code, reason)
+        drain = Drain(code, reason, problem)
         if self._inbox.full():
             self._spawn(self._inbox.put(drain))
         else:
@@ -94,8 +98,8 @@ class Runner:
 
     def _let_go(self) -> None:
         self._over = True
-        for item_id in tuple(self._streams):
-            self._tell(item_id, lambda stream: stream.abandon())
+        for stream in self._streams.values():
+            _abandon(stream)
         for task in self._tasks:
             task.cancel()
 
@@ -144,6 +148,10 @@ class Runner:
                 self._tell(item_id, lambda stream: stream.finish(voiced))
             case AbandonTurn(item_id):
                 self._tell(item_id, lambda stream: stream.abandon())
+                self._stop_hearing(item_id)
+            case TranscriptCompleted(item_id) | TranscriptFailed(item_id):
+                await self._send(output)
+                self._stop_hearing(item_id)
             case Close(code, reason):
                 self._over = True
                 await self._close(code, reason)
@@ -166,7 +174,7 @@ class Runner:
             self._spawn(self._broke(item_id, error))
         else:
             self._streams[item_id] = stream
-            self._spawn(self._hear(item_id, stream))
+            self._ears[item_id] = self._spawn(self._hear(item_id, stream))
 
     def _tell(self, item_id: str, message: Callable[[TurnStream], None]) -> None:
         """A stream that has ended already has reported why."""
@@ -175,29 +183,56 @@ class Runner:
                 message(stream)
             except Exception as error:  # noqa: BLE001  as above
                 del self._streams[item_id]
-                with suppress(Exception):
-                    stream.abandon()
+                _abandon(stream)
                 self._spawn(self._broke(item_id, error))
+
+    def _stop_hearing(self, item_id: str) -> None:
+        """Whatever more is said of the turn, nobody waits for it."""
+        self._streams.pop(item_id, None)
+        if ear := self._ears.pop(item_id, None):
+            ear.cancel()
 
     async def _listen(self) -> None:
         while True:
-            command = await self._channel.receive()
+            command = await self._receive()
             await self._inbox.put(command)
             if isinstance(command, HangUp):
                 return
-            if isinstance(command, AppendAudio) and len(command.payload) > _LARGE:
+            if isinstance(command, AppendAudio) and len(command.payload) > LARGE:
                 await self._inbox.join()
+
+    async def _receive(self) -> FromClient | HangUp:
+        try:
+            return await self._channel.receive()
+        except ConnectionError:
+            return HangUp()
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            # Something below was: there is no connection any more.
+            return HangUp()
 
     async def _hear(self, item_id: str, stream: TurnStream) -> None:
         try:
-            async for hypothesis in stream.hypotheses():
-                await self._inbox.put(HypothesisArrived(item_id, hypothesis))
+            await self._pass_on(item_id, stream)
         except Exception as error:  # noqa: BLE001  as above
             if self._streams.pop(item_id, None):
+                _abandon(stream)
                 await self._broke(item_id, error)
         # The session knows whether the last one was final and in time; if so, this is no news to it.
         if self._streams.pop(item_id, None):
             await self._report(item_id, EngineError("The engine ended without a final text."))
+
+    async def _pass_on(self, item_id: str, stream: TurnStream) -> None:
+        try:
+            async for said in stream.hypotheses():
+                if not is_legible(said):
+                    raise EngineError("The engine said what cannot be read.")
+                await self._inbox.put(HypothesisArrived(item_id, said))
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            raise EngineError("The engine was stopped.") from error
 
     async def _broke(self, item_id: str, error: Exception) -> None:
         self._observer.turn_broke(self._session_id, item_id, error)
@@ -211,13 +246,28 @@ class Runner:
 
     async def _apologise(self) -> None:
         message = f"The server had an error in session {self._session_id}. Sorry about that!"
-        try:
+        with suppress(Exception):  # who cannot be told is not told
             await self._send(Rejected(Problem(None, message, kind="server_error")))
             await self._close(1011, "server_error")
-        except (ConnectionError, TimeoutError):
-            return
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = self._group.create_task(work)
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None] | None:
+        """None where everything is being stopped after a fault."""
+        try:
+            task = self._group.create_task(work)
+        except RuntimeError:
+            work.close()
+            return None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _abandon(stream: TurnStream) -> None:
+    with suppress(Exception):  # it is left either way
+        stream.abandon()
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -10,10 +10,12 @@ from realtime_asr.engines.engine import Engine
 from realtime_asr.runtime.channel import Channel
 from realtime_asr.runtime.clock import Clock
 from realtime_asr.runtime.ids import item_id
+from realtime_asr.runtime.journal import Journal
 from realtime_asr.runtime.observer import Observer
 from realtime_asr.runtime.runner import Runner
 from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.session.config import Limits, NoiseReduction, SessionConfig
+from realtime_asr.session.problem import Problem
 from realtime_asr.session.session import Session
 
 
@@ -29,15 +31,23 @@ class Sessions:
     new_denoiser: Callable[[NoiseReduction], Denoiser] | None = None
     most: int | None = None
     """So many at the same time; None for any number."""
+    journal: Journal | None = None
     _detached: set[asyncio.Task[None]] = field(default_factory=set)
     _live: dict[Runner, asyncio.Event] = field(default_factory=dict)
+    _recorded: set[Runner] = field(default_factory=set)
+    _named: dict[str, Runner] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._live)
 
     @property
+    def recordings(self) -> int:
+        """How many of them nobody speaks in: live turns go first, so these take no place away."""
+        return len(self._recorded)
+
+    @property
     def full(self) -> bool:
-        return self.most is not None and len(self) >= self.most
+        return self.most is not None and len(self) - self.recordings >= self.most
 
     async def run(
         self,
@@ -51,9 +61,16 @@ class Sessions:
         runner = self._enter(session_id, config, channel, visitor, limits or self.limits)
         await self._run(session_id, runner)
 
-    def start(self, session_id: str, config: SessionConfig, channel: Channel, visitor: Visitor) -> None:
+    def start(
+        self,
+        session_id: str,
+        config: SessionConfig,
+        channel: Channel,
+        visitor: Visitor,
+        limits: Limits | None = None,
+    ) -> None:
         """One session that outlives the request it came with."""
-        runner = self._enter(session_id, config, channel, visitor, self.limits)
+        runner = self._enter(session_id, config, channel, visitor, limits or self.limits)
         task = asyncio.create_task(self._run(session_id, runner))
         self._detached.add(task)
         task.add_done_callback(self._detached.discard)
@@ -63,22 +80,40 @@ class Sessions:
     ) -> Runner:
         runner = Runner(
             session_id,
-            Session(config, limits, self.new_scorer(), item_id, self.new_denoiser),
+            self._session(session_id, config, limits),
             engine=self.engine,
             channel=channel,
             clock=self.clock,
             observer=self.observer,
         )
         self._live[runner] = asyncio.Event()
+        self._named[session_id] = runner
+        if config.recorded:
+            self._recorded.add(runner)
         self.observer.entered(session_id, visitor, self.clock.now())
         return runner
+
+    def _session(self, session_id: str, config: SessionConfig, limits: Limits) -> Session:
+        scorer = self.new_scorer()
+        if self.journal is None:
+            return Session(config, limits, scorer, item_id, self.new_denoiser)
+        return self.journal.session(session_id, config, limits, scorer, item_id, self.new_denoiser)
 
     async def _run(self, session_id: str, runner: Runner) -> None:
         try:
             await runner.run()
         finally:
+            self._recorded.discard(runner)
             self._live.pop(runner).set()
+            self._named.pop(session_id, None)
+            if self.journal is not None:
+                self.journal.left(session_id)
             self.observer.left(session_id, self.clock.now())
+
+    def end(self, session_id: str, code: int, problem: Problem) -> None:
+        """One session, if it is open still, finishes what was said, is told why it ends, and is closed."""
+        if runner := self._named.get(session_id):
+            runner.drain(code, problem.name, problem)
 
     async def drain(self, code: int, reason: str) -> None:
         """Returns once every session has finished what was said and is closed."""

@@ -91,10 +91,13 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """The server goes away: finish what was said, then close with this."""
+    """The session cannot stay: finish what was said, tell the problem if it is the client's, then close with
+    this.
+    """
 
     code: int
     reason: str
+    problem: Problem | None = None
 
 
 FromClient = (

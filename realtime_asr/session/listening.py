@@ -19,7 +19,7 @@ from realtime_asr.audio.detection import (
     SpeechWentOn,
     boundary,
 )
-from realtime_asr.audio.timeline import WINDOW, Samples, samples
+from realtime_asr.audio.timeline import WINDOW, Samples, samples, seconds
 from realtime_asr.session.config import Limits, SessionConfig
 from realtime_asr.session.conversation import LONGEST_RECORDING
 from realtime_asr.session.effects import AbandonTurn, FeedTurn, OpenTurn, PrepareTurn
@@ -80,6 +80,8 @@ class Listener:
         self._buffer = AudioBuffer()
         self._floor = 0
         self._scored = 0
+        self._came_at = self._came_after = 0.0
+        """When the newest audio came in, and before it the last."""
         self._splitter = Splitter(limits)
         self._out: list[Heard] = []
 
@@ -87,6 +89,10 @@ class Listener:
     def unaccounted(self) -> int:
         """How much was heard since the floor."""
         return self._buffer.end - self._floor
+
+    def comes_in(self, now: float) -> None:
+        """Audio does, and is about to be heard."""
+        self._came_after, self._came_at = self._came_at, now
 
     def hear(self, audio: Samples) -> list[Heard]:
         self._buffer.append(audio)
@@ -196,7 +202,11 @@ class Listener:
         if turn.excerpt is not None and began - turn.voiced_until > _LONG_PAUSE:
             self._feed(turn)
             turn.excerpt.skip_to(max(began - BREATH, self._buffer.start))
-        turn.voiced_until = until
+        turn.voiced_until, turn.voiced_at = until, self._came_in(until)
+
+    def _came_in(self, position: int) -> float:
+        """When a sample of the newest audio did, if that was not sent faster than it was spoken."""
+        return max(self._came_after, self._came_at - seconds(self._buffer.end - position))
 
     def _look_for_a_pause(self, turn: Turn) -> None:
         if self._scored - turn.voiced_until == PAUSE:
@@ -245,7 +255,7 @@ class Listener:
         turn = self._new_turn(
             start, announced=announced, spoken_before=self._splitter.spoken_before(voice_from)
         )
-        turn.voiced_until = self._scored
+        turn.voiced_until, turn.voiced_at = self._scored, self._came_in(self._scored)
         turn.excerpt = Excerpt(voice_from)
         self.open = turn
         if announced:
@@ -283,10 +293,11 @@ class Listener:
                 pass
 
     def _split_in_speech(self, turn: Turn, cut: int) -> None:
-        voiced_until = turn.voiced_until
+        voiced_until, voiced_at = turn.voiced_until, turn.voiced_at
         # The engine listens a little further than told, and there the next turn speaks.
         turn.voiced_until = min(voiced_until, cut - PAUSE)
+        turn.voiced_at -= seconds(voiced_until - turn.voiced_until)
         self._stop(turn, cut)
         rest = self._open_turn(cut, cut, announced=turn.announced)
-        rest.voiced_until = max(voiced_until, cut)
+        rest.voiced_until, rest.voiced_at = max(voiced_until, cut), voiced_at
         rest.voice = turn.voice

@@ -15,3 +15,8 @@ class Problem:
     param: str | None = None
     ref: str | None = None
     kind: ProblemKind = "invalid_request_error"
+
+    @property
+    def name(self) -> str:
+        """What OpenAI gives as the reason of a close."""
+        return f"{self.kind}.{self.code}" if self.code else self.kind

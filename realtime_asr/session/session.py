@@ -1,7 +1,7 @@
 """The state machine: commands in, events and effects out.
 
 Time. The session lives on its audio's clock: positions count samples since the first one, however they
-arrived. `now` matters only for the end of the session's life.
+arrived. `now` matters only for the end of the session's life, and to tell how long things took.
 
 Turns. The listener finds them in the audio. An open turn is the listener's; once committed it is the
 session's, until its text was told.
@@ -87,6 +87,8 @@ class Session:
         self._expires_at: float | None = None
         self._farewell: tuple[Output, ...] | None = None
         self._over = False
+        self._now = 0.0
+        """Of the command that is obeyed."""
         self._out: list[Output] = []
 
     @property
@@ -99,15 +101,17 @@ class Session:
     def receive(self, command: Command, now: float) -> list[Output]:
         if self._over:
             return []
-        self._obey(command, now)
+        self._now = now
+        self._obey(command)
         self._tell()
         self._leave_when_done()
         outputs, self._out = self._out, []
         return outputs
 
-    def _obey(self, command: Command, now: float) -> None:
+    def _obey(self, command: Command) -> None:
         match command:
             case AppendAudio():
+                self._listener.comes_in(self._now)
                 self._hear(self._intake.feed(command.payload))
             case CommitAudio():
                 self._commit_audio(command.ref)
@@ -126,13 +130,14 @@ class Session:
             case TranscriptionBroke():
                 self._break(command.item_id, command.problem)
             case Begin():
-                self._begin(now)
+                self._begin()
             case TimePassed():
-                self._look_at_the_time(now)
+                self._look_at_the_time()
             case EndSession():
-                self._wind_down(now, SessionClosed(), Close(1000, ""))
+                self._wind_down(SessionClosed(), Close(1000, ""))
             case Drain():
-                self._wind_down(now, Close(command.code, command.reason))
+                told = () if command.problem is None else (Rejected(command.problem),)
+                self._wind_down(*told, Close(command.code, command.reason))
             case HangUp():
                 self._hang_up()
             case _:
@@ -140,32 +145,33 @@ class Session:
 
     # Life
 
-    def _begin(self, now: float) -> None:
-        self._expires_at = now + self._limits.session_seconds
+    def _begin(self) -> None:
+        self._listener.comes_in(self._now)
+        self._expires_at = self._now + self._limits.session_seconds
         if self._limits.warning_seconds is not None:
             self._warn_at = self._expires_at - self._limits.warning_seconds
         self._emit(SessionCreated(self._config))
 
-    def _look_at_the_time(self, now: float) -> None:
-        if self._warn_at is not None and now >= self._warn_at:
+    def _look_at_the_time(self) -> None:
+        if self._warn_at is not None and self._now >= self._warn_at:
             self._warn_at = None
-            self._emit(SessionExpiring(max((self._expires_at or now) - now, 0.0)))
-        if self._expires_at is None or now < self._expires_at:
+            self._emit(SessionExpiring(max((self._expires_at or self._now) - self._now, 0.0)))
+        if self._expires_at is None or self._now < self._expires_at:
             return
         if self._farewell is None:
             minutes = self._limits.session_seconds / 60
             message = f"Your session hit the maximum duration of {minutes:g} minutes."
-            self._wind_down(now, Rejected(Problem("session_expired", message)), Close(1001, message))
+            self._wind_down(Rejected(Problem("session_expired", message)), Close(1001, message))
         else:
             self._give_up("The session ended before this item was transcribed.")
 
-    def _wind_down(self, now: float, *farewell: Output) -> None:
+    def _wind_down(self, *farewell: Output) -> None:
         """Take no more audio, finish what was said, then say farewell."""
         if self._farewell is not None:
             return
         self._hear_the_rest()
         self._farewell = farewell
-        self._warn_at, self._expires_at = None, now + self._limits.drain_seconds
+        self._warn_at, self._expires_at = None, self._now + self._limits.drain_seconds
         self._follow(self._listener.finish())
 
     def _give_up(self, message: str) -> None:
@@ -258,6 +264,7 @@ class Session:
                 self._emit(news)
 
     def _commit(self, turn: Turn, recording: Samples | None) -> None:
+        turn.committed_at = self._now
         previous = self._conversation.add(turn.item_id, recording)
         self._emit(AudioCommitted(turn.item_id, previous))
         self._emit(ItemAdded(turn.item_id, previous))
@@ -296,7 +303,7 @@ class Session:
 
     def _complete(self, turn: Turn, final: Hypothesis) -> None:
         self._listener.language = final.language or self._listener.language
-        self._conversation.transcribed(turn.item_id, turn.complete(final))
+        self._conversation.transcribed(turn.item_id, turn.complete(final, self._now))
 
     def _break(self, item_id: str, problem: Problem) -> None:
         turn = self._find(item_id)

@@ -3,16 +3,20 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from realtime_asr.audio.buffer import AudioBuffer
 from realtime_asr.session.effects import FeedTurn
-from realtime_asr.session.events import Event, TranscriptCompleted, TranscriptFailed, TranscriptGrew
+from realtime_asr.session.events import Event, Timing, TranscriptCompleted, TranscriptFailed, TranscriptGrew
 from realtime_asr.session.excerpt import PAUSE, Excerpt
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.agreement import PACES, USUAL, Agreement
 from realtime_asr.transcript.hypothesis import Hypothesis, Word, joined
 from realtime_asr.transcript.request import TurnRequest
 from realtime_asr.transcript.sentences import is_finished
+
+_ENDING: Final = 12
+"""Words, more than enough to see whether a sentence ends: a turn may have thousands."""
 
 
 @dataclass(slots=True)
@@ -28,12 +32,15 @@ class Turn:
     """Text is told while it grows, not only in the end."""
     voiced_until: int
     """Last sample that sounded like speech."""
+    voiced_at: float = 0.0
+    """When that came in."""
     voice: float = 0.0
     """How sure the detector was, at its surest, that somebody speaks."""
     excerpt: Excerpt | None = None
     """What the engine hears of it; None as long as there was no voice."""
     stop: int | None = None
     """Set on commit."""
+    committed_at: float = 0.0
     broken: Problem | None = None
     """The engine gave up before the commit: told once there is an item to tell it of."""
     untold: deque[Event] = field(default_factory=deque)
@@ -97,7 +104,7 @@ class Turn:
         if self.stop is not None and self.excerpt.outside(hypothesis.heard) > self.stop:
             # It may know words that went to the next turn when this one was split.
             return
-        self._ends_a_sentence = is_finished(hypothesis.text)
+        self._ends_a_sentence = is_finished(joined(hypothesis.words[-_ENDING:]))
         # The oldest of the guesses that agree on a word had heard it already; what is settled may be news.
         settled = 0 < hypothesis.settled == len(hypothesis.words)
         self._heard.extend([hypothesis.heard] * (len(self._heard) if settled else 1))
@@ -106,7 +113,7 @@ class Turn:
         if self.live:
             self._say(agreed)
 
-    def complete(self, final: Hypothesis) -> str:
+    def complete(self, final: Hypothesis, now: float) -> str:
         """Returns the transcript, which joins what was said unless the final contradicts it."""
         assert self.request is not None, "nobody asked for text"
         assert self.stop is not None, "only a committed turn can be complete"
@@ -128,6 +135,7 @@ class Turn:
                 words=self._timed(words) if self.request.word_times else None,
                 corrected=ending.corrected,
                 quality=final.quality,
+                timing=self._timing(final, now),
             )
         )
         return transcript
@@ -146,6 +154,11 @@ class Turn:
     def _end(self, event: Event) -> None:
         self.untold.append(event)
         self.ended = True
+
+    def _timing(self, final: Hypothesis, now: float) -> Timing:
+        spoken = self.excerpt is not None
+        speech_ended = self.voiced_at if spoken else self.committed_at
+        return Timing(speech_ended, self.committed_at, now, final.effort)
 
     def _timed(self, words: Sequence[Word]) -> tuple[Word, ...]:
         """With their times on the session's clock."""

@@ -66,6 +66,27 @@ def test_memory_stays_bounded_however_long_a_session_lasts() -> None:
     assert len(buffer._store) < 10 * 16_000
 
 
+def test_room_grows_by_an_eighth_more_than_is_needed() -> None:
+    buffer = AudioBuffer()
+
+    buffer.append(np.zeros(80_000, np.float32))
+
+    assert 90_000 == len(buffer._store)
+
+
+def test_what_is_forgotten_is_given_back_once_it_is_half_as_much_as_what_is_kept() -> None:
+    buffer = AudioBuffer()
+    buffer.append(np.zeros(20_000, np.float32))
+    before = len(buffer._store)
+
+    buffer.forget_before(6_600)
+    little = len(buffer._store)
+    buffer.forget_before(6_800)
+    more = len(buffer._store)
+
+    assert (before, 13_200 * 9 // 8) == (little, more)
+
+
 @pytest.mark.parametrize(("start", "stop"), [(0, 8), (4, 9), (7, 6)])
 def test_what_is_not_there_cannot_be_taken(start: int, stop: int) -> None:
     buffer = AudioBuffer()

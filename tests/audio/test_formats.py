@@ -3,9 +3,22 @@
 import numpy as np
 import pytest
 
-from realtime_asr.audio.formats import ALAW_8K, PCM16_24K, ULAW_8K, Encoding, decode, encode_pcm16
+from realtime_asr.audio.formats import (
+    ALAW_8K,
+    PCM16_24K,
+    ULAW_8K,
+    AudioFormat,
+    Encoding,
+    decode,
+    encode_pcm16,
+)
 
 EVERY_BYTE = bytes(range(256))
+
+
+@pytest.mark.parametrize(("format", "size"), [(PCM16_24K, 72_000), (ULAW_8K, 12_000), (ALAW_8K, 12_000)])
+def test_bytes_last_as_long_as_their_format_says(format: AudioFormat, size: int) -> None:
+    assert 1.5 == format.seconds(size)
 
 
 def test_pcm16_fills_the_range_from_minus_one() -> None:

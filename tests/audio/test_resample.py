@@ -60,3 +60,9 @@ def test_a_clip_is_converted_to_another_rate() -> None:
 
 def _through(resampler: Resampler, *pieces: Samples) -> Samples:
     return np.concatenate([*map(resampler.feed, pieces), resampler.flush()])
+
+
+@pytest.mark.parametrize("rate", [15_999, 16_005, 44_099, 1_000_000_007])
+def test_a_rate_that_has_little_in_common_with_ours_takes_no_memory(rate: int) -> None:
+    with pytest.raises(AssertionError):
+        Resampler(rate)

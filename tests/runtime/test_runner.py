@@ -12,6 +12,7 @@ from realtime_asr.runtime import runner as module
 from realtime_asr.runtime.channel import Channel
 from realtime_asr.runtime.clock import Clock
 from realtime_asr.runtime.runner import Runner
+from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.session.commands import (
     AppendAudio,
     Begin,
@@ -21,10 +22,11 @@ from realtime_asr.session.commands import (
     EndSession,
     FromClient,
     HangUp,
+    RetrieveItem,
     TimePassed,
 )
 from realtime_asr.session.config import Limits
-from realtime_asr.session.effects import AbandonTurn, Effect, PrepareTurn
+from realtime_asr.session.effects import AbandonTurn, Effect
 from realtime_asr.session.events import (
     AudioCleared,
     AudioCommitted,
@@ -73,6 +75,14 @@ class Watcher:
     outputs: list[Event | Effect] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
     broken: dict[str, Exception] = field(default_factory=dict)
+    life: list[str] = field(default_factory=list)
+    """Who entered and left."""
+    visitors: list[Visitor] = field(default_factory=list)
+    refusals: list[tuple[Visitor, str | None]] = field(default_factory=list)
+
+    def entered(self, session_id: str, visitor: Visitor, now: float) -> None:
+        self.life.append(f"{session_id} entered")
+        self.visitors.append(visitor)
 
     def stepped(
         self, session_id: str, command: Command, outputs: Sequence[Event | Effect], now: float, took: float
@@ -85,6 +95,12 @@ class Watcher:
 
     def broke(self, session_id: str, error: BaseException) -> None:
         self.errors.append(error)
+
+    def left(self, session_id: str, now: float) -> None:
+        self.life.append(f"{session_id} left")
+
+    def refused(self, visitor: Visitor, code: str | None) -> None:
+        self.refusals.append((visitor, code))
 
 
 def runner(
@@ -165,19 +181,26 @@ async def test_the_engine_hears_the_turn_and_where_its_voice_ends() -> None:
 
 
 async def test_the_engine_is_told_of_a_pause_before_the_turn_is_over() -> None:
-    class Pausing(Session):
-        def receive(self, command: Command, now: float) -> list[Output]:
-            outputs = super().receive(command, now)
-            return [*outputs, PrepareTurn("item_1", 12_000)] if isinstance(command, ClearAudio) else outputs
+    channel = MemoryChannel(SPOKEN, AppendAudio(silence(0.21)), RetrieveItem("item_9"))
+    engine = ScriptedEngine()
+    running = asyncio.create_task(runner(channel, engine).run())
 
-    state = Pausing(configured(), limited(), LoudnessScorer(), counted_ids("item"))
-    channel, engine = MemoryChannel(SPOKEN, ClearAudio()), ScriptedEngine()
-    running = asyncio.create_task(runner(channel, engine, state=state).run())
-    await channel.until(lambda: bool(told(channel, AudioCleared)))
+    await channel.until(lambda: bool(told(channel, Rejected)))
+    [stream] = engine.streams
+    paused, finished = stream.prepared, stream.voiced
     channel.hang_up()
     await finish(running)
 
-    assert 12_000 in engine.streams[0].prepared
+    assert (1, None) == (len(paused), finished)
+    assert paused[0] == pytest.approx(16_000, abs=512)
+
+
+async def test_the_engine_is_told_for_whom_a_turn_is() -> None:
+    channel, engine = MemoryChannel(SPOKEN, EndSession()), ScriptedEngine()
+
+    await runner(channel, engine).run()
+
+    assert ["sess_1/item_1"] == [stream.request.source for stream in engine.streams]
 
 
 async def test_deltas_flow_while_the_turn_is_open() -> None:

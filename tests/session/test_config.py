@@ -6,7 +6,9 @@ import pytest
 
 from realtime_asr.audio.detection import SemanticVad, ServerVad
 from realtime_asr.audio.formats import ULAW_8K
+from realtime_asr.audio.timeline import milliseconds
 from realtime_asr.session.config import (
+    Limits,
     ModelNames,
     NoiseReduction,
     NoiseReductionPatch,
@@ -225,3 +227,24 @@ def test_supported_languages_are_accepted() -> None:
     changed = accept(configured(), patch, limited(languages=frozenset({"en", "de"})))
 
     assert configured(transcription=Transcription("whisper-1", "en", ("de",))) == changed
+
+
+def test_where_a_server_says_nothing_its_limits_are_those_of_openai_and_of_whisper() -> None:
+    limits = Limits(ModelNames("whisper-1"))
+
+    assert not limits.noise_reduction
+    assert [100, 28_000, 3_600_000, 30_000] == [
+        milliseconds(length)
+        for length in (
+            limits.shortest_commit,
+            limits.longest_turn,
+            limits.longest_manual_turn,
+            limits.kept_audio,
+        )
+    ]
+    assert (64, 3600, None, 10) == (
+        limits.kept_items,
+        limits.session_seconds,
+        limits.warning_seconds,
+        limits.drain_seconds,
+    )

@@ -769,6 +769,17 @@ def test_a_drained_session_with_nothing_to_finish_closes_at_once() -> None:
     assert [AudioDropped(0, 10 * WINDOW, "closing"), Close(1012, "Restarting.")] == outputs
 
 
+def test_who_has_to_leave_is_told_why_when_what_was_said_is_finished() -> None:
+    call, why = Call(), Problem("rate_limit_exceeded", "Too much.", kind="requests")
+    call.hear(loud(10))
+
+    call.do(Drain(1013, why.name, why))
+    outputs = call.answer("item_1", "hello")
+
+    assert [Rejected(why), Close(1013, "requests.rate_limit_exceeded")] == outputs[-2:]
+    assert isinstance(outputs[-3], TranscriptCompleted)
+
+
 def test_a_client_ends_its_session_and_is_told_when_all_is_done() -> None:
     call = Call()
     call.hear(loud(10), quiet(7))

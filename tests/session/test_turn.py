@@ -16,6 +16,7 @@ from realtime_asr.transcript.request import TurnRequest
 from tests.fakes import final, partial, words
 
 REQUEST = TurnRequest("whisper-1")
+NOW = 9.5
 
 
 def test_text_grows_and_joins_to_the_transcript() -> None:
@@ -23,7 +24,7 @@ def test_text_grows_and_joins_to_the_transcript() -> None:
 
     for guess in ("so it", "so it goes", "so it goes on"):
         turn.guess(partial(guess))
-    transcript = turn.complete(final("so it goes on"))
+    transcript = turn.complete(final("so it goes on"), NOW)
 
     assert transcript == "so it goes on"
     assert [
@@ -39,7 +40,7 @@ def test_a_final_that_contradicts_what_was_said_corrects_it() -> None:
     for guess in ("so it goes", "so it goes"):
         turn.guess(partial(guess))
 
-    turn.complete(final("no it goes"))
+    turn.complete(final("no it goes"), NOW)
 
     assert [
         TranscriptGrew("a", "so it"),
@@ -53,7 +54,7 @@ def test_deltas_that_wait_for_the_commit_come_all_at_once_and_are_never_wrong() 
         turn.guess(partial(guess))
 
     growing = list(turn.untold)
-    turn.complete(final("no it goes"))
+    turn.complete(final("no it goes"), NOW)
 
     assert growing == []
     assert turn.said == "no it goes"
@@ -126,6 +127,40 @@ def test_a_turn_sounds_finished_once_all_its_voice_was_heard_to_end_a_sentence(
     assert finished == turn.sounds_finished
 
 
+def test_the_newest_guess_tells_whether_a_turn_sounds_finished() -> None:
+    turn = _turn(TurnRequest("whisper-1", delay="high"))
+    turn.voiced_until = 400
+
+    for text, heard in (("So it goes.", 300), ("So it goes. And", 310), ("So it goes. And on.", 250)):
+        turn.guess(partial(text, heard))
+
+    # Of those before, one had heard the voice to its end.
+    assert not turn.sounds_finished
+
+
+def test_a_guess_that_heard_a_split_turn_to_its_very_end_counts() -> None:
+    turn = _turn()
+
+    for _ in range(2):
+        turn.guess(partial("so it goes", heard=900))
+
+    assert turn.said == "so it"
+
+
+@pytest.mark.parametrize(("settled", "position"), [(0, 100), (1, 600)])
+def test_only_a_guess_that_is_settled_to_its_end_makes_all_before_it_old(settled: int, position: int) -> None:
+    """And one that says nothing settles nothing."""
+    turn = _turn()
+
+    turn.guess(replace(partial("so"[: 2 * settled], heard=500), settled=settled))
+
+    assert position == turn.said_before
+
+
+def test_before_any_guess_nothing_was_said() -> None:
+    assert 0 == Turn("a", 0, None, announced=False, live=True, voiced_until=0).said_before
+
+
 def test_a_turn_without_voice_sounds_unfinished() -> None:
     turn = _turn()
     turn.excerpt = None
@@ -136,7 +171,7 @@ def test_a_turn_without_voice_sounds_unfinished() -> None:
 def test_nothing_said_completes_with_nothing() -> None:
     turn = _turn()
 
-    turn.complete(final(""))
+    turn.complete(final(""), NOW)
 
     assert [TranscriptCompleted("a", "", 900)] == list(turn.untold)
     assert turn.ended
@@ -145,7 +180,7 @@ def test_nothing_said_completes_with_nothing() -> None:
 def test_probabilities_are_told_where_they_were_asked_for() -> None:
     turn = _turn(TurnRequest("whisper-1", logprobs=True))
 
-    turn.complete(final("so it"))
+    turn.complete(final("so it"), NOW)
 
     assert [
         TranscriptGrew("a", "so it", words("so it")),
@@ -158,7 +193,7 @@ def test_the_final_knows_best_how_likely_words_are_that_were_said_before() -> No
     for _ in range(2):
         turn.guess(Hypothesis((Word(" So", -0.9), Word(" it", -0.9))))
 
-    turn.complete(Hypothesis((Word(" so", -0.1), Word(" it,", -0.2)), final=True))
+    turn.complete(Hypothesis((Word(" so", -0.1), Word(" it,", -0.2)), final=True), NOW)
 
     assert [
         TranscriptGrew("a", "So", (Word(" So", -0.9),)),
@@ -175,7 +210,7 @@ def test_words_are_told_with_their_times_on_the_clock_of_the_session() -> None:
     turn.excerpt.extend(990)
     spoken = [(0, 150), (350, 400), (400, 400), (400, 420), (390, 430)]
 
-    turn.complete(Hypothesis(tuple(Word(" so", None, *times) for times in spoken), final=True))
+    turn.complete(Hypothesis(tuple(Word(" so", None, *times) for times in spoken), final=True), NOW)
 
     [done] = [event for event in turn.untold if isinstance(event, TranscriptCompleted)]
     assert done.logprobs is None
@@ -188,8 +223,8 @@ def test_words_whose_times_are_unknown_are_not_told_among_those_with_times() -> 
     turn, silent = (_turn(TurnRequest("whisper-1", word_times=True)) for _ in range(2))
     silent.excerpt = None
 
-    turn.complete(Hypothesis((Word(" so", None, 10, 20), Word(" it")), final=True))
-    silent.complete(final(""))
+    turn.complete(Hypothesis((Word(" so", None, 10, 20), Word(" it")), final=True), NOW)
+    silent.complete(final(""), NOW)
 
     assert TranscriptCompleted("a", "so it", 900, words=(Word(" so", None, 110, 120),)) == turn.untold[-1]
     assert TranscriptCompleted("a", "", 900, words=()) == silent.untold[-1]
@@ -198,8 +233,8 @@ def test_words_whose_times_are_unknown_are_not_told_among_those_with_times() -> 
 def test_a_language_is_told_only_where_it_was_detected() -> None:
     detected, named = _turn(), _turn(TurnRequest("whisper-1", language="en"))
 
-    detected.complete(final("", language="en"))
-    named.complete(final("", language="en"))
+    detected.complete(final("", language="en"), NOW)
+    named.complete(final("", language="en"), NOW)
 
     assert TranscriptCompleted("a", "", 900, language="en") == detected.untold[-1]
     assert TranscriptCompleted("a", "", 900, language=None) == named.untold[-1]
@@ -221,7 +256,7 @@ def test_an_engine_listens_from_the_first_voice_to_the_end() -> None:
     story = [turn.listened_to]
     turn.excerpt = Excerpt(100)
     story.append(turn.listened_to)
-    turn.complete(final(""))
+    turn.complete(final(""), NOW)
     story.append(turn.listened_to)
 
     assert story == [False, True, False]

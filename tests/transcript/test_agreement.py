@@ -126,6 +126,12 @@ def test_a_more_patient_delay_never_says_more() -> None:
     assert said == sorted(said, reverse=True)
 
 
+def test_a_turn_is_heard_more_often_the_sooner_words_are_wanted() -> None:
+    assert {"minimal": 0.6, "low": 1, "medium": 1, "high": 1, "xhigh": 2} == {
+        delay: pace.stretch for delay, pace in PACES.items()
+    }
+
+
 def test_settled_words_are_said_even_if_nothing_agreed_on_them_yet() -> None:
     agreement = Agreement()
 
