@@ -21,6 +21,7 @@ from realtime_asr.session.events import (
     SessionExpiring,
     SpeechStarted,
     SpeechStopped,
+    Timing,
     TranscriptCompleted,
     TranscriptFailed,
     TranscriptGrew,
@@ -116,6 +117,16 @@ class TimedWord(Told):
     probability: Annotated[float | None, OMITTED] = None
 
 
+class Timings(Told):
+    """Ours: where the time went. What the engine does not tell is left out."""
+
+    from_speech_end_ms: int
+    from_commit_ms: int
+    queue_ms: Annotated[int | None, OMITTED] = None
+    decode_ms: Annotated[int | None, OMITTED] = None
+    passes: Annotated[int | None, OMITTED] = None
+
+
 class Language(Told):
     code: str
 
@@ -153,6 +164,7 @@ class CompletedFrame(ServerFrame):
     languages: Annotated[tuple[Language] | None, OMITTED] = None
     usage: DurationUsage
     words: Annotated[list[TimedWord] | None, OMITTED] = None
+    timings: Annotated[Timings | None, OMITTED] = None
 
 
 class FailedFrame(ServerFrame):
@@ -236,6 +248,7 @@ def _text_frame(event: AboutText, event_id: str) -> ServerFrame:
                 languages=(Language(code=event.language),) if event.language else None,
                 usage=DurationUsage(seconds=-(-event.length // RATE)),
                 words=_timed(event.words),
+                timings=_timings(event.timing),
             )
         case TranscriptFailed(item_id, problem):
             body = TranscriptProblem(
@@ -296,6 +309,23 @@ def _timed(words: Sequence[Word] | None) -> list[TimedWord] | None:
         for word in words
         if word.start is not None and word.end is not None
     ]
+
+
+def _timings(timing: Timing | None) -> Timings | None:
+    if timing is None:
+        return None
+    effort = timing.effort
+    return Timings(
+        from_speech_end_ms=_ms(timing.completed - timing.speech_ended),
+        from_commit_ms=_ms(timing.completed - timing.committed),
+        queue_ms=None if effort is None else _ms(effort.waited),
+        decode_ms=None if effort is None else _ms(effort.decoded),
+        passes=None if effort is None else effort.passes,
+    )
+
+
+def _ms(length: float) -> int:
+    return round(1000 * length)
 
 
 class TranscriptionObject(Told):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from realtime_asr.audio.formats import AudioFormat, Encoding
@@ -31,6 +31,7 @@ from realtime_asr.dialects.openai_shared import (
     Pcmu,
     Sent,
     SessionSettings,
+    may_be_untyped,
     read_body,
     typed,
 )
@@ -71,6 +72,8 @@ def _not_realtime(sent: object) -> object:
 
 
 class Session(SessionSettings):
+    model_config = ConfigDict(json_schema_extra=may_be_untyped)
+
     type: Annotated[Literal["transcription"], BeforeValidator(_not_realtime)]
     audio: Audio | None = None
 
@@ -104,6 +107,16 @@ def read_client_secret(body: bytes, *, strict: bool = False) -> Mint | Problem:
     session = request.session or Session(type="transcription")
     lifetime = request.expires_after or Lifetime()
     return Mint(Shape.GA, session.patch(), session.claims(), lifetime.seconds)
+
+
+class RevocationRequest(Sent):
+    value: str
+
+
+def read_revocation(body: bytes, *, strict: bool = False) -> str | Problem:
+    """Which client secret to revoke."""
+    request = read_body(RevocationRequest, body, strict=strict)
+    return request if isinstance(request, Problem) else request.value
 
 
 class FormatObject(Told):

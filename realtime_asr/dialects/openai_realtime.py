@@ -23,6 +23,7 @@ from realtime_asr.session.events import (
     Rejected,
     SessionCreated,
     SessionUpdated,
+    TranscriptCompleted,
 )
 from realtime_asr.session.problem import Problem
 
@@ -84,6 +85,8 @@ class OpenAIRealtime:
         self._format = format
         self._shape_is_settled = False
         self._strict = strict
+        self._timings = False
+        """The client wants to know where the time goes."""
 
     def decode(self, frame: str | bytes) -> FromClient:
         if isinstance(frame, bytes):
@@ -125,10 +128,12 @@ class OpenAIRealtime:
                 return [self._error(problem)]
             case AudioDropped():
                 return []
-            case _:
-                return [frames.frame(event, self._new_event_id())]
+            case TranscriptCompleted() if not self._timings:
+                event = replace(event, timing=None)
+        return [frames.frame(event, self._new_event_id())]
 
     def _created(self, config: SessionConfig) -> frames.ServerFrame:
+        self._heed(config)
         if self._shape is Shape.GA:
             return ga.SessionCreatedFrame(event_id=self._new_event_id(), session=self._ga_object(config))
         return beta.TranscriptionSessionCreatedFrame(
@@ -138,13 +143,17 @@ class OpenAIRealtime:
     def _updated(self, config: SessionConfig, via: str) -> frames.ServerFrame:
         """Mirrors the request it answers, name and shape, whatever the connection speaks."""
         event_id = self._new_event_id()
-        self._format = config.format
+        self._heed(config)
         self._settle(via)
         if via == beta.UPDATE:
             return beta.TranscriptionSessionUpdatedFrame(event_id=event_id, session=self._beta_object(config))
         if via == ga.UPDATE or (via == beta.BARE_UPDATE and self._shape is Shape.GA):
             return ga.SessionUpdatedFrame(event_id=event_id, session=self._ga_object(config))
         return beta.FlatSessionUpdatedFrame(event_id=event_id, session=self._beta_object(config))
+
+    def _heed(self, config: SessionConfig) -> None:
+        self._format = config.format
+        self._timings = "timings" in (config.include or ())
 
     def _settle(self, via: str) -> None:
         spoken = {ga.UPDATE: Shape.GA, beta.UPDATE: Shape.BETA}.get(via)

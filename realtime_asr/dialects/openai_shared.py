@@ -46,12 +46,17 @@ from realtime_asr.session.config import (
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.agreement import Delay
 
-Included = Literal["item.input_audio_transcription.logprobs", "item.input_audio_transcription.word_times"]
+Included = Literal[
+    "item.input_audio_transcription.logprobs",
+    "item.input_audio_transcription.word_times",
+    "item.input_audio_transcription.timings",
+]
 EXTRAS: Final[dict[Included, Extra]] = {
     "item.input_audio_transcription.logprobs": "logprobs",
     "item.input_audio_transcription.word_times": "word_times",
+    "item.input_audio_transcription.timings": "timings",
 }
-"""What can be included, by its name on the wire. The times of words are ours."""
+"""What can be included, by its name on the wire. All but the log-probabilities are ours."""
 
 LONGEST_NAME: Final = 512
 """Characters in whatever names something: an event, an item, a model. We send names back."""
@@ -83,6 +88,11 @@ S = TypeVar("S", bound=Sent)
 
 def validated(model: type[S], sent: object, *, strict: bool) -> S:
     return model.model_validate(sent, extra="forbid" if strict else "ignore", context=strict)
+
+
+def may_be_untyped(schema: dict[str, Any]) -> None:
+    """What `typed` does, in the description of such an object."""
+    schema["required"].remove("type")
 
 
 def typed(name: str) -> BeforeValidator:
@@ -176,6 +186,8 @@ class _Vad(Sent):
 
 
 class ServerVadSettings(_Vad):
+    model_config = ConfigDict(json_schema_extra=may_be_untyped)
+
     type: Literal["server_vad"]
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     prefix_padding_ms: Annotated[int, Field(ge=0, le=30_000)] = 300
@@ -239,7 +251,7 @@ class SessionSettings(Echo):
     include: (
         Annotated[
             tuple[Included, ...],
-            Field(strict=False, description="`item.input_audio_transcription.word_times` is ours."),
+            Field(strict=False, description="`…word_times` and `…timings` are ours."),
             BeforeValidator(_known_items),
         ]
         | None

@@ -10,18 +10,24 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from realtime_asr.dialects.negotiate import Shape, credential
+from realtime_asr.audio.formats import AudioFormat
+from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.dialects.openai_realtime import OpenAIRealtime, wire_param
 from realtime_asr.runtime.ids import event_id
-from realtime_asr.runtime.visitor import Visitor
-from realtime_asr.session.commands import CommitAudio, EndSession, FromClient, HangUp, Refuse
+from realtime_asr.session.commands import (
+    AppendAudio,
+    CommitAudio,
+    EndSession,
+    FromClient,
+    HangUp,
+    Refuse,
+)
 from realtime_asr.session.events import (
     AudioCommitted,
     Event,
@@ -35,11 +41,13 @@ from realtime_asr.session.events import (
     TranscriptGrew,
 )
 from realtime_asr.session.problem import Problem
+from realtime_asr.transports.accounts import NotNow, Ticket
 from realtime_asr.transports.openai_errors import error_response
-from realtime_asr.transports.openai_rest import admit, crowded, read_body
-from realtime_asr.transports.reception import Reception, Starting
+from realtime_asr.transports.openai_rest import admit, later, read_body, visitor
+from realtime_asr.transports.reception import Caller, Reception, Starting
 
 LITERAL_PATH: Final = "/v1/realtime/intent=transcription"
+_DOOR = "post"
 _LARGEST_BODY = 24 * 1024 * 1024
 _FORGOTTEN_AFTER_SECONDS = 60.0
 _QUIET_SECONDS = 0.5
@@ -51,6 +59,8 @@ class _Posted:
     """A session's channel whose client comes and goes; what it is told waits for the next post."""
 
     dialect: OpenAIRealtime
+    ticket: Ticket
+    format: AudioFormat
     asked: asyncio.Queue[FromClient] = field(default_factory=asyncio.Queue)
     told: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue)
     turns: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -69,6 +79,7 @@ class _Posted:
     async def send(self, event: Event) -> None:
         if isinstance(event, SessionCreated | SessionUpdated):
             self.transcribes = event.config.transcription is not None
+            self.format = event.config.format
         self.told.put_nowait(event)
 
     async def close(self, code: int, reason: str) -> None:  # noqa: ARG002  there is nobody to tell
@@ -76,7 +87,14 @@ class _Posted:
 
     def _end(self) -> None:
         self.over = True
+        self.ticket.release()
         self.told.put_nowait(None)
+
+    def heard(self, command: FromClient) -> NotNow | None:
+        """As `Ticket.heard`. The same post may come again later: the session goes on."""
+        if not isinstance(command, AppendAudio):
+            return None
+        return self.ticket.heard(self.format.seconds(len(command.payload)))
 
     async def all_of(self, *commands: FromClient) -> AsyncGenerator[Event]:
         """What comes of these, to the end of the session."""
@@ -137,14 +155,14 @@ class _Answer:
 class _Posts:
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
-        self._continued: dict[bytes, _Posted] = {}
+        self._continued: dict[str, _Posted] = {}
+        """By the ids of client secrets."""
 
     async def answer(self, request: Request) -> Response:
-        caller = admit(request, self._reception, secrets_allowed=True)
+        caller = admit(request, self._reception, secrets_allowed=True, door=_DOOR)
         if isinstance(caller, Response):
             return caller
-        name = _name(request) if caller.session is not None else None
-        body = self._no_room(name) or await read_body(request, _LARGEST_BODY)
+        body = self._no_room(request, caller) or await read_body(request, _LARGEST_BODY)
         if isinstance(body, Response):
             return body
         starting = self._reception.start(Shape.BETA, caller, model=None)
@@ -153,36 +171,54 @@ class _Posts:
         command = starting.dialect.decode(body.decode(errors="replace"))
         if isinstance(command, Refuse):
             return error_response(400, command.problem)
-        # Others may have come while this one was read.
-        return self._no_room(name) or await _respond(request, self._answer(name, starting, command))
+        answer = self._answer(request, caller, starting, command)
+        if isinstance(answer, NotNow):
+            return self._turn_away(request, caller, answer)
+        return await _respond(request, answer)
 
-    def _no_room(self, name: bytes | None) -> Response | None:
-        """A session that is there already has its place."""
-        posted = self._continued.get(name or b"")
-        return crowded(self._reception) if posted is None or posted.over else None
+    def _no_room(self, request: Request, caller: Caller) -> Response | None:
+        """Before the body is read. A session that is there already has its place."""
+        crowd = self._reception.crowd
+        if crowd is None or self._session_of(caller):
+            return None
+        return self._turn_away(request, caller, NotNow(crowd))
 
-    def _answer(self, name: bytes | None, starting: Starting, command: FromClient) -> _Answer:
-        return self._alone(starting, command) if name is None else self._continuing(name, starting, command)
+    def _turn_away(self, request: Request, caller: Caller, busy: NotNow) -> Response:
+        self._reception.turned_away(visitor(request, _DOOR, caller), busy.problem)
+        return later(busy)
 
-    def _alone(self, starting: Starting, command: FromClient) -> _Answer:
-        posted = _Posted(starting.dialect)
-        config = replace(starting.config, chosen_detection=None)
-        self._reception.sessions.start(starting.session_id, config, posted, Visitor(door="post"))
-        return _Answer(posted.dialect, posted.all_of(command, CommitAudio(), EndSession()), _completed)
-
-    def _continuing(self, name: bytes, starting: Starting, command: FromClient) -> _Answer:
-        self._continued = {name: posted for name, posted in self._continued.items() if not posted.over}
-        posted = self._continued.get(name)
-        if posted is None:
-            posted = self._continued[name] = _Posted(starting.dialect)
-            self._reception.sessions.start(starting.session_id, starting.config, posted, Visitor(door="post"))
+    def _answer(
+        self, request: Request, caller: Caller, starting: Starting, command: FromClient
+    ) -> _Answer | NotNow:
+        posted = self._session_of(caller) or self._opened(request, caller, starting)
+        if isinstance(posted, NotNow):
+            return posted
+        if busy := posted.heard(command):
+            return busy
+        if caller.proof.secret is None:
+            return _Answer(posted.dialect, posted.all_of(command, CommitAudio(), EndSession()), _completed)
         return _Answer(posted.dialect, posted.answer_to(command), _grown)
 
+    def _session_of(self, caller: Caller) -> _Posted | None:
+        """Posts belong to one session that show the same client secret."""
+        posted = self._continued.get(caller.proof.secret or "")
+        return None if posted is None or posted.over else posted
 
-def _name(request: Request) -> bytes:
-    """The session's: posts belong to it that show the same client secret."""
-    key = credential(request.headers, (), request.query_params, azure=False)
-    return sha256(str(key).encode()).digest()
+    def _opened(self, request: Request, caller: Caller, starting: Starting) -> _Posted | NotNow:
+        ticket = self._reception.admit_start(caller)
+        if isinstance(ticket, NotNow):
+            return ticket
+        ticket.seat(starting.session_id)
+        config = starting.config
+        posted = _Posted(starting.dialect, ticket, config.format)
+        if caller.proof.secret is None:
+            config = replace(config, chosen_detection=None)
+        else:
+            self._continued = {name: each for name, each in self._continued.items() if not each.over}
+            self._continued[caller.proof.secret] = posted
+        come, limits = visitor(request, _DOOR, caller), self._reception.limits(caller)
+        self._reception.sessions.start(starting.session_id, config, posted, come, limits)
+        return posted
 
 
 def literal_post_routes(reception: Reception) -> list[Route]:

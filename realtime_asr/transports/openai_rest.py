@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
@@ -10,14 +10,17 @@ from starlette.routing import Route
 
 from realtime_asr.dialects.negotiate import Shape, credential
 from realtime_asr.dialects.openai_beta import read_transcription_session
-from realtime_asr.dialects.openai_ga import read_client_secret
+from realtime_asr.dialects.openai_ga import read_client_secret, read_revocation
 from realtime_asr.dialects.openai_realtime import session_object, wire_param
 from realtime_asr.dialects.openai_shared import Mint
 from realtime_asr.runtime.ids import session_id
+from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.session.problem import Problem
+from realtime_asr.transports.accounts import NOBODY, NotNow
 from realtime_asr.transports.openai_errors import error_response
 from realtime_asr.transports.reception import Caller, Denied, Minted, Reception
 
+_DOOR = "rest"
 _LARGEST_BODY = 64 * 1024
 
 
@@ -28,61 +31,73 @@ def rest_routes(reception: Reception) -> list[Route]:
     async def client_secrets(request: Request) -> Response:
         return await _mint(request, reception, read_client_secret, _ga_answer)
 
+    async def revoke(request: Request) -> Response:
+        return await _revoke(request, reception)
+
     async def models(request: Request) -> Response:
-        return _refusal(request, reception) or JSONResponse({"object": "list", "data": _models(reception)})
+        caller = admit(request, reception)
+        return caller if isinstance(caller, Response) else _models(caller, reception)
 
     async def model(request: Request) -> Response:
-        return _refusal(request, reception) or _model(request.path_params["name"], reception)
+        caller, name = admit(request, reception), request.path_params["name"]
+        return caller if isinstance(caller, Response) else _model(name, caller, reception)
 
     return [
         Route("/v1/realtime/transcription_sessions", transcription_sessions, methods=["POST"]),
         Route("/v1/realtime/client_secrets", client_secrets, methods=["POST"]),
         Route("/openai/v1/realtime/client_secrets", client_secrets, methods=["POST"]),
+        Route("/v1/realtime/client_secrets/revoke", revoke, methods=["POST"]),
         Route("/v1/models", models),
         Route("/v1/models/{name:path}", model),
     ]
 
 
-def admit(request: Request, reception: Reception, *, secrets_allowed: bool = False) -> Caller | Response:
+def admit(
+    request: Request, reception: Reception, *, secrets_allowed: bool = False, door: str = _DOOR
+) -> Caller | Response:
     """A client secret opens sessions and nothing else."""
-    if denial := denied(request, reception):
+    if denial := denied(request, reception, door):
         return denial
     key = credential(request.headers, (), request.query_params, azure=False)
     match reception.doorkeeper.check(key, secrets_allowed=secrets_allowed):
         case Caller() as caller:
             return caller
         case Denied(problem):
+            reception.turned_away(visitor(request, door), problem)
             return error_response(401, problem)
 
 
-def denied(asking: HTTPConnection, reception: Reception) -> Response | None:
+def denied(asking: HTTPConnection, reception: Reception, door: str = _DOOR) -> Response | None:
     """Before who it is matters: is the server there, and may pages from there talk to it?"""
     if not reception.ready:
+        reception.turned_away(visitor(asking, door), _NOT_READY)
         return not_ready()
     if not reception.doorkeeper.welcomes(asking.headers.get("origin"), asking.headers.get("host")):
+        reception.turned_away(visitor(asking, door), _FOREIGN)
         return foreign()
     return None
 
 
+def visitor(asking: HTTPConnection, door: str, caller: Caller | None = None) -> Visitor:
+    """Who is not known yet is anonymous."""
+    key_id = NOBODY.key if caller is None else caller.key_id
+    return Visitor(key_id, door, asking.headers.get("traceparent"))
+
+
+_NOT_READY: Final = Problem(None, "The server is not ready yet. Try again in a moment.", kind="server_error")
+_FOREIGN: Final = Problem("origin_not_allowed", "Pages of this origin may not connect here.")
+
+
 def not_ready() -> Response:
-    problem = Problem(None, "The server is not ready yet. Try again in a moment.", kind="server_error")
-    return error_response(503, problem, {"Retry-After": "2"})
-
-
-def crowded(reception: Reception) -> Response | None:
-    """Where a new session would find no room."""
-    if crowd := reception.crowd:
-        return error_response(429, crowd, {"Retry-After": "10"})
-    return None
+    return error_response(503, _NOT_READY, {"Retry-After": "2"})
 
 
 def foreign() -> Response:
-    return error_response(403, Problem("origin_not_allowed", "Pages of this origin may not connect here."))
+    return error_response(403, _FOREIGN)
 
 
-def _refusal(request: Request, reception: Reception) -> Response | None:
-    admitted = admit(request, reception)
-    return admitted if isinstance(admitted, Response) else None
+def later(busy: NotNow) -> Response:
+    return error_response(429, busy.problem, {"Retry-After": str(busy.seconds)})
 
 
 async def read_body(request: Request, largest: int) -> bytes | Response:
@@ -106,13 +121,13 @@ async def _mint(
     caller = admit(request, reception)
     if isinstance(caller, Response):
         return caller
-    body = crowded(reception) or await read_body(request, _LARGEST_BODY)
+    body = _crowded(request, reception, caller) or await read_body(request, _LARGEST_BODY)
     if isinstance(body, Response):
         return body
     wish = read(body, strict=reception.strict)
     if isinstance(wish, Problem):
         return error_response(400, wish)
-    config = reception.configure(wish.patch)
+    config = reception.configure(caller, wish.patch)
     if isinstance(config, Problem):
         status = 404 if config.code == "model_not_found" else 400
         return error_response(status, replace(config, param=_in_body(config.param, wish.shape)))
@@ -121,6 +136,45 @@ async def _mint(
         return error_response(400, minted)
     session = session_object(config, wish.shape, session_id=session_id(), expires_at=0)
     return JSONResponse(answer(session, minted))
+
+
+def _crowded(request: Request, reception: Reception, caller: Caller) -> Response | None:
+    """Where a new session would find no room."""
+    crowd = reception.crowd
+    if crowd is None:
+        return None
+    reception.turned_away(visitor(request, _DOOR, caller), crowd)
+    return later(NotNow(crowd))
+
+
+async def _revoke(request: Request, reception: Reception) -> Response:
+    caller = admit(request, reception)
+    if isinstance(caller, Response):
+        return caller
+    body = await read_body(request, _LARGEST_BODY)
+    if isinstance(body, Response):
+        return body
+    value = read_revocation(body, strict=reception.strict)
+    if isinstance(value, Problem):
+        return error_response(400, value)
+    try:
+        known = reception.doorkeeper.revoke(caller, value)
+    except OSError:
+        return error_response(500, _NOT_KEPT)
+    finally:
+        reception.dismiss()
+    return JSONResponse({"revoked": True}) if known else error_response(404, _NO_SUCH_SECRET)
+
+
+_NO_SUCH_SECRET: Final = Problem(
+    "client_secret_not_found", "Your key did not mint this client secret, or it has expired.", param="value"
+)
+_NOT_KEPT: Final = Problem(
+    None,
+    "The client secret is revoked, but could not be written down: after a restart of the server it would be "
+    "good again. Try again.",
+    kind="server_error",
+)
 
 
 def _in_body(param: str | None, shape: Shape) -> str | None:
@@ -138,12 +192,14 @@ def _ga_answer(session: dict[str, Any], minted: Minted) -> dict[str, Any]:
     return {"value": minted.value, "expires_at": minted.expires_at, "session": session}
 
 
-def _models(reception: Reception) -> list[dict[str, Any]]:
-    return [_described(name, reception) for name in sorted(reception.catalogue.names.aliases)]
+def _models(caller: Caller, reception: Reception) -> Response:
+    may = reception.models(caller)
+    names = [name for name in sorted(reception.catalogue.names.aliases) if may.resolve(name) is not None]
+    return JSONResponse({"object": "list", "data": [_described(name, reception) for name in names]})
 
 
-def _model(name: str, reception: Reception) -> Response:
-    if reception.catalogue.resolve(name) is None:
+def _model(name: str, caller: Caller, reception: Reception) -> Response:
+    if reception.models(caller).resolve(name) is None:
         message = f"The model `{name}` does not exist or you do not have access to it."
         return error_response(404, Problem("model_not_found", message, param="model"))
     return JSONResponse(_described(name, reception))

@@ -1,6 +1,7 @@
 """OpenAI's WebSocket: the handshake, and a connection as a channel."""
 
 from dataclasses import replace
+from functools import partial
 
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -9,18 +10,19 @@ from realtime_asr.dialects.dialect import Dialect
 from realtime_asr.dialects.negotiate import Shape, credential, negotiate, selected
 from realtime_asr.dialects.openai_realtime import OpenAIRealtime
 from realtime_asr.runtime.ids import event_id
-from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.session.commands import FromClient, HangUp
 from realtime_asr.session.events import Event, Rejected
 from realtime_asr.session.problem import Problem
+from realtime_asr.transports.accounts import NotNow, Ticket
 from realtime_asr.transports.literal_post import LITERAL_PATH
+from realtime_asr.transports.metered import Metered
 from realtime_asr.transports.openai_errors import error_response
-from realtime_asr.transports.openai_rest import denied
-from realtime_asr.transports.reception import Denied, Reception
+from realtime_asr.transports.openai_rest import denied, visitor
+from realtime_asr.transports.reception import CROWDED, UNAUTHORISED, Caller, Denied, Reception
 
-_UNAUTHORISED, _REFUSED = 3000, 4000
-_CROWDED = 1013
-"""Clients come back after this one, and never after the two above."""
+_DOOR = "realtime"
+_REFUSED = 4000
+"""Clients do not come back after it."""
 _WARNING_SECONDS = 60.0
 _AZURE_PATHS = ("/openai/v1/realtime", "/openai/realtime")
 
@@ -70,36 +72,56 @@ async def _nowhere(websocket: WebSocket) -> None:
 
 
 async def _realtime(websocket: WebSocket, reception: Reception) -> None:
-    if denial := denied(websocket, reception):
+    if denial := denied(websocket, reception, _DOOR):
         await websocket.send_denial_response(denial)
         return
     azure = reception.azure and websocket.url.path in _AZURE_PATHS
-    offered, query = websocket.scope["subprotocols"], websocket.query_params
-    key = credential(websocket.headers, offered, query, azure=azure)
+    offered = websocket.scope["subprotocols"]
+    key = credential(websocket.headers, offered, websocket.query_params, azure=azure)
     caller = reception.doorkeeper.check(key, secrets_allowed=True)
     await websocket.accept(subprotocol=selected(offered))
     if isinstance(caller, Denied):
-        await _turn_away(websocket, caller.problem, _UNAUTHORISED)
+        reception.turned_away(visitor(websocket, _DOOR), caller.problem)
+        await _turn_away(websocket, caller.problem, UNAUTHORISED)
         return
     # Nothing is awaited from here to the session, so that it gets the place which is free now.
-    if crowd := reception.crowd:
-        await _turn_away(websocket, crowd, _CROWDED)
+    ticket = reception.admit_start(caller)
+    if isinstance(ticket, NotNow):
+        reception.turned_away(visitor(websocket, _DOOR, caller), ticket.problem)
+        await _turn_away(websocket, ticket.problem, CROWDED)
         return
+    with ticket:
+        if problem := await _converse(websocket, reception, caller, ticket):
+            reception.turned_away(visitor(websocket, _DOOR, caller), problem)
+            await _turn_away(websocket, problem, _REFUSED)
+
+
+async def _converse(
+    websocket: WebSocket, reception: Reception, caller: Caller, ticket: Ticket
+) -> Problem | None:
+    """The session, to its end; or what is wrong with how it shall begin."""
     shape = Shape.BETA if websocket.url.path == LITERAL_PATH else caller.shape
-    opening = negotiate(websocket.headers, offered, query, shape)
+    opening = negotiate(websocket.headers, websocket.scope["subprotocols"], websocket.query_params, shape)
     if isinstance(opening, Problem):
-        await _turn_away(websocket, opening, _REFUSED)
-        return
+        return opening
     starting = reception.start(opening.shape, caller, opening.model)
     if isinstance(starting, Problem):
-        await _turn_away(websocket, _at_the_door(starting), _REFUSED)
-        return
-    channel = WebSocketChannel(websocket, starting.dialect)
-    limits = reception.sessions.limits
+        return _at_the_door(starting)
+    limits = reception.limits(caller)
     if opening.warn_before_expiry:
         limits = replace(limits, warning_seconds=_WARNING_SECONDS)
-    visitor = Visitor(caller.key_id, "realtime", websocket.headers.get("traceparent"))
-    await reception.sessions.run(starting.session_id, starting.config, channel, visitor, limits)
+    if holding := websocket.scope["state"].get("in_flight"):
+        holding.count_for(ticket.in_flight)
+    ticket.seat(starting.session_id)
+    channel = Metered(
+        WebSocketChannel(websocket, starting.dialect),
+        ticket,
+        starting.config.format,
+        partial(reception.sessions.end, starting.session_id, CROWDED),
+    )
+    name, config = starting.session_id, starting.config
+    await reception.sessions.run(name, config, channel, visitor(websocket, _DOOR, caller), limits)
+    return None
 
 
 def _at_the_door(problem: Problem) -> Problem:
@@ -113,9 +135,8 @@ async def _turn_away(websocket: WebSocket, problem: Problem, code: int) -> None:
     """OpenAI upgrades first: a browser could not read the reason from an HTTP answer."""
     dialect = OpenAIRealtime(session_id="", expires_at=0, new_event_id=event_id, shape=Shape.GA)
     channel = WebSocketChannel(websocket, dialect)
-    reason = ".".join(filter(None, (problem.kind, problem.code)))
     try:
         await channel.send(Rejected(problem))
     except ConnectionError:
         return
-    await channel.close(code, reason)
+    await channel.close(code, problem.name)

@@ -14,7 +14,8 @@ from realtime_asr.dialects.negotiate import Shape
 EXTENSIONS = {"session.expiring", "session.closed"}
 """Ours: the SDK has no types for them."""
 _COMPLETED = "conversation.item.input_audio_transcription.completed"
-_WORD_TIMES = "item.input_audio_transcription.word_times"
+_OURS = {"item.input_audio_transcription.word_times", "item.input_audio_transcription.timings"}
+"""What else can be included, and then is on `completed`."""
 
 
 def assert_official(frame: str, shape: Shape) -> None:
@@ -40,14 +41,15 @@ def _forgiven(event: dict[str, Any]) -> dict[str, Any]:
     """The types ask for more than the wire ever gave, or less than we do.
 
     Beta's: a secret on the socket, too, and one of three models. GA's: one of our four rates of PCM.
-    Neither has times of words.
+    Neither has times, of words or of ours.
     """
     forgiven = copy.deepcopy(event)
     if forgiven["type"] == _COMPLETED:
         forgiven.pop("words", None)
+        forgiven.pop("timings", None)
     match forgiven:
         case {"session": {"include": [*names]} as session}:
-            session["include"] = [name for name in names if name != _WORD_TIMES]
+            session["include"] = [name for name in names if name not in _OURS]
     match forgiven.get("session"):
         case {"audio": {"input": {"format": {"rate": 8_000 | 16_000 | 48_000} as pcm}}}:
             pcm["rate"] = 24_000

@@ -49,6 +49,7 @@ def test_words_with_their_times_pass_and_no_other_key_besides_them(shape: Shape)
         "transcript": "",
         "usage": {"type": "duration", "seconds": 0},
         "words": [],
+        "timings": {"from_commit_ms": 1},
     }
 
     assert_official(json.dumps(completed), shape)
@@ -56,10 +57,11 @@ def test_words_with_their_times_pass_and_no_other_key_besides_them(shape: Shape)
         assert_official(json.dumps(completed | {"segments": []}), shape)
 
 
-def test_times_of_words_may_be_included_and_nothing_that_is_unknown() -> None:
+@pytest.mark.parametrize("kind", ["word_times", "timings"])
+def test_times_may_be_included_and_nothing_that_is_unknown(kind: str) -> None:
     session = {"type": "transcription", "audio": {"input": {}}}
     frame = {"type": "session.updated", "event_id": "event_1"}
-    times = "item.input_audio_transcription.word_times"
+    times = f"item.input_audio_transcription.{kind}"
 
     assert_official(json.dumps({**frame, "session": {**session, "include": [times]}}), Shape.GA)
     with pytest.raises(ValidationError):

@@ -24,12 +24,13 @@ from realtime_asr.session.events import (
     SessionExpiring,
     SpeechStarted,
     SpeechStopped,
+    Timing,
     TranscriptCompleted,
     TranscriptFailed,
     TranscriptGrew,
 )
 from realtime_asr.session.problem import Problem
-from realtime_asr.transcript.hypothesis import Word
+from realtime_asr.transcript.hypothesis import Effort, Word
 
 
 def told(event: AboutAudio | AboutText | AboutTheRest) -> str:
@@ -77,6 +78,14 @@ ON_THE_WIRE = [
     (
         TranscriptCompleted("item_1", "", 0, words=()),
         '{"type":"conversation.item.input_audio_transcription.completed","event_id":"event_1","item_id":"item_1","content_index":0,"transcript":"","usage":{"type":"duration","seconds":0},"words":[]}',
+    ),
+    (
+        TranscriptCompleted("item_1", "", 0, timing=Timing(7.0, 7.5, 8.0, Effort(0.0124, 0.75, 3))),
+        '{"type":"conversation.item.input_audio_transcription.completed","event_id":"event_1","item_id":"item_1","content_index":0,"transcript":"","usage":{"type":"duration","seconds":0},"timings":{"from_speech_end_ms":1000,"from_commit_ms":500,"queue_ms":12,"decode_ms":750,"passes":3}}',
+    ),
+    (
+        TranscriptCompleted("item_1", "", 0, timing=Timing(7.5, 7.5, 7.5)),
+        '{"type":"conversation.item.input_audio_transcription.completed","event_id":"event_1","item_id":"item_1","content_index":0,"transcript":"","usage":{"type":"duration","seconds":0},"timings":{"from_speech_end_ms":0,"from_commit_ms":0}}',
     ),
     (
         TranscriptFailed("item_1", Problem(None, "It broke.", kind="server_error")),
@@ -216,7 +225,8 @@ def test_what_is_included_is_null_until_chosen() -> None:
 
 
 def test_what_is_included_keeps_its_order() -> None:
-    assert included(("word_times", "logprobs")) == (
+    assert included(("word_times", "logprobs", "timings")) == (
         "item.input_audio_transcription.word_times",
         "item.input_audio_transcription.logprobs",
+        "item.input_audio_transcription.timings",
     )

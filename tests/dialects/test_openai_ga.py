@@ -123,6 +123,26 @@ def test_unknown_parameters_of_a_secret_are_refused_when_strict() -> None:
     assert Problem("unknown_parameter", "Unknown parameter: 'foo'.", "foo") == refused
 
 
+def test_a_revocation_names_a_secret() -> None:
+    assert ga.read_revocation(b'{"value":"ek_1","foo":1}') == "ek_1"
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param"),
+    [
+        (b"", "missing_required_parameter", "value"),
+        (b'{"value":7}', "invalid_type", "value"),
+        (b'{"value":"ek_1","foo":1}', "unknown_parameter", "foo"),
+        (b"[", None, None),
+    ],
+)
+def test_a_bad_revocation_is_told_what_is_wrong(body: bytes, code: str | None, param: str | None) -> None:
+    refused = ga.read_revocation(body, strict=True)
+
+    assert isinstance(refused, Problem)
+    assert (code, param) == (refused.code, refused.param)
+
+
 def shown(config: SessionConfig) -> str:
     return ga.session_object(config, session_id="sess_1", expires_at=0).model_dump_json()
 

@@ -53,18 +53,21 @@ from realtime_asr.session.events import (
     SessionUpdated,
     SpeechStarted,
     SpeechStopped,
+    Timing,
     TranscriptCompleted,
     TranscriptFailed,
     TranscriptGrew,
 )
 from realtime_asr.session.problem import Problem
-from realtime_asr.transcript.hypothesis import Word
+from realtime_asr.transcript.hypothesis import Effort, Word
 from tests.dialects.official import assert_official
 from tests.fakes import Served, limited
 
 CONFIG: Final = SessionConfig(Transcription("whisper-1"))
 LOGPROBS: Final = "item.input_audio_transcription.logprobs"
 WORD_TIMES: Final = "item.input_audio_transcription.word_times"
+TIMINGS: Final = "item.input_audio_transcription.timings"
+TIMING: Final = Timing(7.0, 7.5, 8.0, Effort(waited=0.125, decoded=0.75, passes=3))
 
 
 def counted() -> Callable[[], str]:
@@ -516,6 +519,7 @@ EVENTS_OUT: Final[list[Event]] = [
     SessionUpdated(replace(CONFIG, include=()), beta.BARE_UPDATE),
     SessionUpdated(replace(CONFIG, include=("word_times", "logprobs")), beta.BARE_UPDATE),
     SessionUpdated(SessionConfig(Transcription("whisper-1", deltas="after_commit")), beta.BARE_UPDATE),
+    SessionUpdated(replace(CONFIG, include=("timings",)), beta.BARE_UPDATE),
     SessionExpiring(60.0),
     SessionClosed(),
     SpeechStarted("item_1", 0),
@@ -533,6 +537,7 @@ EVENTS_OUT: Final[list[Event]] = [
     TranscriptCompleted(
         "item_1", "Good", 16_001, words=(Word(" Good", -0.5, 0, 8_000), Word(" ", None, 0, 0))
     ),
+    TranscriptCompleted("item_1", "Good", 16_001, timing=TIMING),
     TranscriptFailed("item_1", Problem(None, "It broke.", kind="server_error")),
     ItemRetrieved("item_1", "Good morning", b"\x00\x00"),
     ItemRetrieved("item_1", None, None),
@@ -579,6 +584,32 @@ def test_every_frame_begins_with_its_type_and_an_id_of_its_own(event: Event, sha
     assert [f"event_{number}" for number in range(1, len(frames) + 1)] == [
         frame["event_id"] for frame in frames
     ]
+
+
+@pytest.mark.parametrize("shape", Shape)
+@pytest.mark.parametrize("asking", [SessionCreated, lambda config: SessionUpdated(config, beta.BARE_UPDATE)])
+def test_where_the_time_went_is_told_from_when_it_is_asked_for_until_it_is_not(
+    asking: Callable[[SessionConfig], Event], shape: Shape
+) -> None:
+    dialect, done = connection(shape), TranscriptCompleted("item_1", "Good", 0, timing=TIMING)
+    asked, content = replace(CONFIG, include=("timings",)), replace(CONFIG, include=("word_times",))
+
+    [before] = told(dialect, done)
+    told(dialect, asking(asked))
+    [between] = told(dialect, done)
+    told(dialect, asking(content))
+    [after] = told(dialect, done)
+
+    told_of = {
+        "from_speech_end_ms": 1000,
+        "from_commit_ms": 500,
+        "queue_ms": 125,
+        "decode_ms": 750,
+        "passes": 3,
+    }
+    assert [False, True, False] == ["timings" in frame for frame in (before, between, after)]
+    assert told_of == between["timings"]
+    assert_official(json.dumps(between), shape)
 
 
 @pytest.mark.parametrize(
@@ -765,7 +796,8 @@ def test_what_is_included_is_echoed_as_it_was_asked_for(shape: Shape, include: l
 
 @pytest.mark.parametrize("shape", Shape)
 def test_who_asks_strictly_for_what_is_unknown_is_told_what_there_is_to_include(shape: Shape) -> None:
-    message = f"Invalid value: 'reasoning'. Supported values are: '{LOGPROBS}' and '{WORD_TIMES}'."
+    known = f"'{LOGPROBS}', '{WORD_TIMES}', and '{TIMINGS}'"
+    message = f"Invalid value: 'reasoning'. Supported values are: {known}."
     asked = json.dumps(settings(shape, [WORD_TIMES, "reasoning"]))
 
     assert Problem("invalid_value", message, "session.include[1]") == refusal(asked, strict=True)

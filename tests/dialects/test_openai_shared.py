@@ -197,6 +197,7 @@ def test_g711_has_one_rate_and_names_none() -> None:
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
 WORD_TIMES = "item.input_audio_transcription.word_times"
+TIMINGS = "item.input_audio_transcription.timings"
 
 
 def extras(*, strict: bool = False, **sent: object) -> object:
@@ -213,9 +214,9 @@ def test_what_to_include_can_be_left_out_nothing_or_some(*, strict: bool) -> Non
 
 @pytest.mark.parametrize("strict", [False, True])
 def test_what_to_include_keeps_its_order_and_is_there_once(*, strict: bool) -> None:
-    asked = [WORD_TIMES, LOGPROBS, WORD_TIMES]
+    asked = [WORD_TIMES, LOGPROBS, WORD_TIMES, TIMINGS]
 
-    assert extras(strict=strict, include=asked) == ("word_times", "logprobs")
+    assert extras(strict=strict, include=asked) == ("word_times", "logprobs", "timings")
 
 
 @pytest.mark.parametrize("unknown", ["reasoning", 5, None, {}, ["item.input_audio_transcription.logprobs"]])

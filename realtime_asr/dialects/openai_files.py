@@ -1,0 +1,315 @@
+"""What clients ask of a recording: the fields of a form, or the members of a JSON object."""
+
+import binascii
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic_core import from_json
+
+from realtime_asr.audio.detection import ServerVad
+from realtime_asr.audio.formats import AudioFormat
+from realtime_asr.dialects.faults import excerpt, problem
+from realtime_asr.dialects.openai_shared import LanguageCode, Name, Sent, may_be_untyped, typed, validated
+from realtime_asr.session.config import (
+    UNSET,
+    Extra,
+    Patch,
+    ServerDefault,
+    ServerVadPatch,
+    SessionConfig,
+    TranscriptionPatch,
+    Unset,
+)
+from realtime_asr.session.problem import Problem
+from realtime_asr.transcript.request import Task
+
+TranslationFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
+TranscriptionFormat = Literal[TranslationFormat, "diarized_json"]
+Granularity = Literal["word", "segment"]
+
+MISSING_FILE: Final = Problem("missing_required_parameter", "Missing required parameter: 'file'.", "file")
+
+
+@dataclass(frozen=True, slots=True)
+class FileRequest:
+    """A recording's text: what to listen for, and how to write it down."""
+
+    task: Task
+    patch: Patch
+    """Of the configuration a session starts with."""
+    language: str | None
+    """Of the text, where that is known beforehand."""
+    temperature: float
+    format: TranscriptionFormat
+    granularities: frozenset[Granularity]
+    logprobs: bool
+    stream: bool
+
+    def configured(self, config: SessionConfig, audio: AudioFormat) -> SessionConfig:
+        """What the patch led to, as the recording needs it: nobody is there who could end turns."""
+        assert config.transcription is not None, "the patch asks for one"
+        chosen = config.chosen_detection
+        return replace(
+            config,
+            transcription=replace(config.transcription, task=self.task, temperature=self.temperature),
+            format=audio,
+            chosen_detection=ServerVad() if isinstance(chosen, ServerDefault) else chosen,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """A request in JSON, with the recording inside."""
+
+    request: FileRequest
+    audio: bytes
+
+
+class _Fields(Sent, ABC):
+    model: Name
+    prompt: Annotated[str | None, Field(max_length=32_768)] = None
+    temperature: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @abstractmethod
+    def request(self) -> FileRequest: ...
+
+
+class TranslationFields(_Fields):
+    response_format: TranslationFormat = "json"
+
+    def request(self) -> FileRequest:
+        return FileRequest(
+            task="translate",
+            patch=Patch(
+                transcription=TranscriptionPatch(self.model, prompt=self.prompt),
+                include=_extras(self.response_format, logprobs=False),
+            ),
+            language="en",
+            temperature=self.temperature,
+            format=self.response_format,
+            granularities=frozenset({"segment"}),
+            logprobs=False,
+            stream=False,
+        )
+
+
+class ChunkingStrategy(Sent):
+    """How turns are told apart. What is left out is as for realtime sessions."""
+
+    model_config = ConfigDict(json_schema_extra=may_be_untyped)
+
+    type: Literal["server_vad"]
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    prefix_padding_ms: Annotated[int, Field(ge=0, le=30_000)] = 300
+    silence_duration_ms: Annotated[int, Field(ge=0, le=60_000)] = 200
+
+    def patch(self) -> ServerVadPatch:
+        return ServerVadPatch(**self.model_dump(exclude_unset=True, exclude={"type"}))
+
+
+def _known(sent: object, info: ValidationInfo) -> object:
+    """Whatever else there is to include, we have none of it: no reason to refuse the rest."""
+    return (
+        [item for item in sent if item == "logprobs"] if isinstance(sent, list) and not info.context else sent
+    )
+
+
+def _automatic(sent: object) -> object:
+    return None if sent == "auto" else sent
+
+
+class TranscriptionFields(_Fields):
+    response_format: TranscriptionFormat = "json"
+    language: LanguageCode | None = None
+    languages: Annotated[tuple[LanguageCode, ...], Field(strict=False, min_length=1, max_length=100)] = ()
+    keywords: Annotated[tuple[Name, ...], Field(strict=False, max_length=1_000)] = ()
+    include: Annotated[tuple[Literal["logprobs"], ...], Field(strict=False), BeforeValidator(_known)] = ()
+    timestamp_granularities: Annotated[tuple[Granularity, ...], Field(strict=False)] = ("segment",)
+    stream: bool = False
+    chunking_strategy: Annotated[
+        ChunkingStrategy | None,
+        Field(description="Or `auto`, which is the default."),
+        BeforeValidator(_automatic, json_schema_input_type=ChunkingStrategy | Literal["auto"]),
+        typed("server_vad"),
+    ] = None
+    known_speaker_names: Annotated[tuple[str, ...], Field(strict=False, max_length=4)] = ()
+    known_speaker_references: Annotated[
+        tuple[str, ...],
+        Field(strict=False, max_length=4, description="Accepted like the names: nobody is told apart here."),
+    ] = ()
+
+    def request(self) -> FileRequest:
+        logprobs = bool(self.include)
+        return FileRequest(
+            task="transcribe",
+            patch=Patch(
+                transcription=TranscriptionPatch(
+                    self.model, self.language or UNSET, self.languages, self.prompt, self.keywords
+                ),
+                detection=self.chunking_strategy.patch() if self.chunking_strategy else UNSET,
+                include=_extras(self.response_format, logprobs=logprobs),
+            ),
+            language=self.language,
+            temperature=self.temperature,
+            format=self.response_format,
+            granularities=frozenset(self.timestamp_granularities or ("segment",)),
+            logprobs=logprobs,
+            stream=self.stream,
+        )
+
+
+def _extras(format: TranscriptionFormat, *, logprobs: bool) -> tuple[Extra, ...] | Unset:
+    """They take the model some time, so only what is going to be told."""
+    if format not in ("json", "text"):
+        return ("logprobs", "word_times")
+    return ("logprobs",) if logprobs else UNSET
+
+
+class InputAudio(Sent):
+    """As chat completions have it."""
+
+    data: str
+    format: Annotated[str | None, Field(description="Accepted, never needed.")] = None
+
+
+class _Enclosing(_Fields, ABC):
+    """Ours: a form in JSON. Either of the two holds the recording, in base64."""
+
+    file: Annotated[str | None, Field(description="In base64, or as a data URL.")] = None
+    input_audio: InputAudio | None = None
+
+
+class EnclosedTranscription(TranscriptionFields, _Enclosing):
+    pass
+
+
+class EnclosedTranslation(TranslationFields, _Enclosing):
+    pass
+
+
+_FORMS: Final[Mapping[Task, type[_Fields]]] = {
+    "transcribe": TranscriptionFields,
+    "translate": TranslationFields,
+}
+_OBJECTS: Final[Mapping[Task, type[_Enclosing]]] = {
+    "transcribe": EnclosedTranscription,
+    "translate": EnclosedTranslation,
+}
+
+
+def read_form(fields: Iterable[tuple[str, str]], task: Task, *, strict: bool) -> FileRequest | Problem:
+    """Fields by their names as they came: an array as `name[]`, `name`, with commas or as JSON."""
+    sent = _gathered(fields)
+    if isinstance(sent, Problem):
+        return sent
+    try:
+        return validated(_FORMS[task], sent, strict=strict).request()
+    except ValidationError as error:
+        return problem(error)
+
+
+def read_enclosed(body: bytes, task: Task, *, strict: bool) -> Enclosed | Problem:
+    try:
+        sent = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        return Problem(None, f"We could not parse the JSON body of your request: {error}.")
+    if isinstance(sent, dict):
+        # Null is as good as nothing.
+        sent = {name: value for name, value in sent.items() if value is not None}
+    try:
+        asked = validated(_OBJECTS[task], sent, strict=strict)
+    except ValidationError as error:
+        return problem(error)
+    audio = _audio(asked.file, asked.input_audio)
+    return audio if isinstance(audio, Problem) else Enclosed(asked.request(), audio)
+
+
+def twice(name: str) -> Problem:
+    name = excerpt(name)
+    message = (
+        f"Duplicate parameter: '{name}'. You provided multiple values for this parameter, whereas only one "
+        "is allowed."
+    )
+    return Problem("duplicate_parameter", message, name)
+
+
+_LISTS: Final = frozenset(
+    {
+        "include",
+        "keywords",
+        "known_speaker_names",
+        "known_speaker_references",
+        "languages",
+        "timestamp_granularities",
+    }
+)
+_NO_TEXTS: Final = frozenset({"chunking_strategy", "temperature"})
+_BRACKETED: Final = re.compile(r"(\w+)\[(\w*)\]")
+
+
+def _gathered(fields: Iterable[tuple[str, str]]) -> dict[str, Any] | Problem:
+    """What a form says, as the JSON it would be."""
+    sent: dict[str, Any] = {}
+    for name, text in fields:
+        found = _BRACKETED.fullmatch(name)
+        base, key = found.groups() if found else (name, "")
+        if base in _LISTS:
+            sent.setdefault(base, []).extend(_items(base, text, bare=found is None))
+        elif not text:
+            continue  # so do forms that nobody filled in
+        elif key and isinstance(nested := sent.setdefault(base, {}), dict) and key not in nested:
+            nested[key] = _json(text)
+        elif base in sent:
+            return twice(base)
+        else:
+            sent[base] = _value(base, text)
+    return sent
+
+
+def _items(name: str, text: str, *, bare: bool) -> list[Any]:
+    if text.startswith("[") and isinstance(listed := _json(text), list):
+        return listed
+    # Behind brackets a comma belongs to the item, and in data URLs always.
+    parts = text.split(",") if bare and name != "known_speaker_references" else [text]
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _value(name: str, text: str) -> Any:
+    if name == "stream":
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+    return _json(text) if name in _NO_TEXTS else text
+
+
+def _json(text: str) -> Any:
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return text
+
+
+_DATA_URL: Final = re.compile(r"data:[^,]{0,200};base64,")
+
+
+def _audio(file: str | None, input_audio: InputAudio | None) -> bytes | Problem:
+    if file is not None and input_audio is not None:
+        return twice("input_audio")
+    if input_audio is not None:
+        return _decoded(input_audio.data, "input_audio.data")
+    return MISSING_FILE if file is None else _decoded(file, "file")
+
+
+def _decoded(text: str, param: str) -> bytes | Problem:
+    url = _DATA_URL.match(text)
+    # Tools for the shell break lines.
+    encoded = "".join((text[url.end() :] if url else text).split())
+    try:
+        return binascii.a2b_base64(encoded, strict_mode=True)
+    except ValueError:
+        message = (
+            f"Invalid '{param}'. Expected audio in base64, or a data URL of it, but got an invalid value."
+        )
+        return Problem("invalid_value", message, param)

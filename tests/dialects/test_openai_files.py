@@ -1,0 +1,378 @@
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime_asr.audio.detection import ServerVad
+from realtime_asr.audio.formats import AudioFormat, Encoding
+from realtime_asr.dialects.openai_files import Enclosed, FileRequest, read_enclosed, read_form, twice
+from realtime_asr.session.config import UNSET, Patch, ServerVadPatch, TranscriptionPatch, accept
+from realtime_asr.session.problem import Problem
+from realtime_asr.transcript.request import Task
+from tests.fakes import configured, limited
+
+AUDIO = b"RIFF, say"
+BASE64 = base64.b64encode(AUDIO).decode()
+MP3_RATE = AudioFormat(Encoding.PCM16, 44_100)
+
+
+def form(*fields: tuple[str, str], task: Task = "transcribe", strict: bool = False) -> FileRequest:
+    asked = read_form([("model", "whisper-1"), *fields], task, strict=strict)
+    assert isinstance(asked, FileRequest), asked
+    return asked
+
+
+def refused(*fields: tuple[str, str], task: Task = "transcribe", strict: bool = False) -> Problem:
+    answer = read_form([("model", "whisper-1"), *fields], task, strict=strict)
+    assert isinstance(answer, Problem)
+    return answer
+
+
+def enclosed(body: Any, task: Task = "transcribe", *, strict: bool = False) -> Enclosed | Problem:
+    sent = body if isinstance(body, bytes) else json.dumps({"model": "whisper-1", **body}).encode()
+    return read_enclosed(sent, task, strict=strict)
+
+
+def asked_for(asked: FileRequest) -> TranscriptionPatch:
+    assert isinstance(asked.patch.transcription, TranscriptionPatch)
+    return asked.patch.transcription
+
+
+# Forms
+
+
+def test_a_model_is_enough() -> None:
+    expected = FileRequest(
+        task="transcribe",
+        patch=Patch(transcription=TranscriptionPatch("whisper-1", languages=(), prompt=None, keywords=())),
+        language=None,
+        temperature=0.0,
+        format="json",
+        granularities=frozenset({"segment"}),
+        logprobs=False,
+        stream=False,
+    )
+
+    assert expected == form()
+
+
+def test_every_field_is_understood() -> None:
+    asked = form(
+        ("language", "de"),
+        ("languages[]", "de"),
+        ("languages[]", "en"),
+        ("keywords[]", "Anna, Bob"),
+        ("prompt", "Names."),
+        ("response_format", "verbose_json"),
+        ("temperature", "0.4"),
+        ("include[]", "logprobs"),
+        ("timestamp_granularities[]", "word"),
+        ("stream", "true"),
+        ("chunking_strategy[type]", "server_vad"),
+        ("chunking_strategy[threshold]", "0.3"),
+        ("known_speaker_names[]", "Anna"),
+        ("known_speaker_references[]", "data:audio/wav;base64,AAAA"),
+        strict=True,
+    )
+
+    expected = FileRequest(
+        task="transcribe",
+        patch=Patch(
+            transcription=TranscriptionPatch("whisper-1", "de", ("de", "en"), "Names.", ("Anna, Bob",)),
+            detection=ServerVadPatch(threshold=0.3),
+            include=("logprobs", "word_times"),
+        ),
+        language="de",
+        temperature=0.4,
+        format="verbose_json",
+        granularities=frozenset({"word"}),
+        logprobs=True,
+        stream=True,
+    )
+    assert expected == asked
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("languages[]", "de"), ("languages[]", "en")],
+        [("languages[0]", "de"), ("languages[1]", "en")],
+        [("languages", "de"), ("languages", "en")],
+        [("languages", "de, en")],
+        [("languages", '["de", "en"]')],
+        [("languages[]", '["de", "en"]')],
+        [("languages", "de"), ("languages[]", "en"), ("languages[]", "")],
+    ],
+)
+def test_arrays_come_in_many_ways(fields: list[tuple[str, str]]) -> None:
+    assert asked_for(form(*fields)).languages == ("de", "en")
+
+
+def test_a_bracket_that_opens_no_array_is_a_word_like_others() -> None:
+    assert asked_for(form(("keywords[]", "[sic]"))).keywords == ("[sic]",)
+
+
+def test_a_sample_of_a_speaker_is_not_cut_at_its_comma() -> None:
+    names = [("known_speaker_references", "data:audio/wav;base64,AAAA")] * 4
+
+    assert form(*names)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[silence_duration_ms]", "700")],
+        [("chunking_strategy[silence_duration_ms]", "700")],
+        [("chunking_strategy", '{"type": "server_vad", "silence_duration_ms": 700}')],
+    ],
+)
+def test_a_chunking_strategy_comes_in_many_ways(fields: list[tuple[str, str]]) -> None:
+    assert form(*fields).patch.detection == ServerVadPatch(silence_duration_ms=700)
+
+
+@pytest.mark.parametrize("sent", ["auto", "null", ""])
+def test_who_has_no_wish_for_chunks_gets_those_of_the_server(sent: str) -> None:
+    assert form(("chunking_strategy", sent)).patch.detection is UNSET
+
+
+@pytest.mark.parametrize(("sent", "stream"), [("1", True), ("True", True), ("0", False), ("false", False)])
+def test_a_yes_or_no_comes_in_many_ways(sent: str, *, stream: bool) -> None:
+    assert stream == form(("stream", sent)).stream
+
+
+def test_fields_that_nobody_filled_in_are_as_good_as_none() -> None:
+    empty = [(name, "") for name in ("language", "prompt", "temperature", "stream", "include[]")]
+
+    assert form() == form(*empty)
+
+
+def test_no_granularity_at_all_means_the_usual_one() -> None:
+    assert form(("timestamp_granularities", "[]")).granularities == {"segment"}
+
+
+@pytest.mark.parametrize("format", ["srt", "vtt", "verbose_json", "diarized_json"])
+def test_times_are_asked_of_the_model_where_they_will_be_told(format: str) -> None:
+    assert form(("response_format", format)).patch.include == ("logprobs", "word_times")
+
+
+@pytest.mark.parametrize("format", ["json", "text"])
+def test_the_model_is_spared_what_nobody_will_see(format: str) -> None:
+    assert form(("response_format", format)).patch.include is UNSET
+
+
+def test_log_probabilities_are_asked_of_the_model_when_included() -> None:
+    assert form(("include", "logprobs")).patch.include == ("logprobs",)
+
+
+def test_what_is_unknown_is_ignored() -> None:
+    unknown = [("foo", "1"), ("foo[bar]", ""), ("include[]", "usage"), ("chunking_strategy[foo]", "1")]
+
+    assert form(("chunking_strategy[type]", "server_vad")).patch.include == form(*unknown).patch.include
+
+
+@pytest.mark.parametrize(
+    ("field", "code", "param"),
+    [
+        (("foo", "1"), "unknown_parameter", "foo"),
+        (("foo[bar]", "1"), "unknown_parameter", "foo"),
+        (("include[]", "usage"), "invalid_value", "include[0]"),
+        (("chunking_strategy[silence_duration_ms]", "1"), "missing_required_parameter", "chunking_strategy.type"),
+        (("chunking_strategy", '{"type": "server_vad", "foo": 1}'), "unknown_parameter", "chunking_strategy.foo"),
+    ],
+)  # fmt: skip
+def test_what_is_unknown_is_refused_when_strict(field: tuple[str, str], code: str, param: str) -> None:
+    answer = refused(field, strict=True)
+
+    assert (code, param) == (answer.code, answer.param)
+
+
+@pytest.mark.parametrize(
+    ("field", "code", "param"),
+    [
+        (("response_format", "xml"), "invalid_value", "response_format"),
+        (("timestamp_granularities[]", "letter"), "invalid_value", "timestamp_granularities[0]"),
+        (("temperature", "hot"), "invalid_type", "temperature"),
+        (("temperature", "NaN"), "invalid_type", "temperature"),
+        (("temperature", "1.5"), "decimal_above_max_value", "temperature"),
+        (("temperature", "-1"), "decimal_below_min_value", "temperature"),
+        (("stream", "maybe"), "invalid_type", "stream"),
+        (("language", "klingon"), "invalid_value", "language"),
+        (("languages", "[]"), "empty_array", "languages"),
+        (("languages", "[1]"), "invalid_type", "languages[0]"),
+        (("keywords[]", "w" * 513), "string_above_max_length", "keywords[0]"),
+        (("prompt", "w" * 32_769), "string_above_max_length", "prompt"),
+        (("chunking_strategy", "server_vad"), "invalid_type", "chunking_strategy"),
+        (("chunking_strategy[type]", "semantic_vad"), "invalid_value", "chunking_strategy.type"),
+        (("chunking_strategy[silence_duration_ms]", "0.5"), "invalid_type", "chunking_strategy.silence_duration_ms"),
+        (("chunking_strategy[threshold]", "1e999"), "decimal_above_max_value", "chunking_strategy.threshold"),
+        (("known_speaker_names", "a,b,c,d,e"), "array_above_max_length", "known_speaker_names"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_refused(field: tuple[str, str], code: str, param: str) -> None:
+    answer = refused(field)
+
+    assert (code, param) == (answer.code, answer.param)
+
+
+def test_a_model_is_required() -> None:
+    answer = read_form([("model", "")], "transcribe", strict=False)
+
+    assert Problem("missing_required_parameter", "Missing required parameter: 'model'.", "model") == answer
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("model", "whisper-2")],
+        [("prompt", "a"), ("prompt", "b")],
+        [("chunking_strategy", "auto"), ("chunking_strategy[type]", "server_vad")],
+        [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[type]", "server_vad")],
+    ],
+)
+def test_one_field_has_one_value(fields: list[tuple[str, str]]) -> None:
+    assert twice(fields[-1][0].partition("[")[0]) == refused(*fields)
+
+
+@pytest.mark.parametrize("name", ["stream", "language", "include[]", "timestamp_granularities[]"])
+def test_a_translation_has_no_use_for_some_fields(name: str) -> None:
+    assert form(task="translate") == form((name, "x"), task="translate")
+
+
+def test_a_translation_is_into_english() -> None:
+    asked = form(("prompt", "Names."), ("response_format", "srt"), ("temperature", "1"), task="translate")
+
+    expected = FileRequest(
+        task="translate",
+        patch=Patch(
+            transcription=TranscriptionPatch("whisper-1", prompt="Names."), include=("logprobs", "word_times")
+        ),
+        language="en",
+        temperature=1.0,
+        format="srt",
+        granularities=frozenset({"segment"}),
+        logprobs=False,
+        stream=False,
+    )
+    assert expected == asked
+
+
+def test_nobody_is_told_apart_in_a_translation() -> None:
+    assert refused(("response_format", "diarized_json"), task="translate").param == "response_format"
+
+
+NAMES = (
+    "model include[] languages keywords[0] temperature stream chunking_strategy chunking_strategy[threshold] "
+    "chunking_strategy[silence_duration_ms] response_format timestamp_granularities language prompt"
+)
+VALUES = '[] {} [[ {"type":1} {"type":"server_vad"} null true 1e999 -0 9999999999999999999999 NaN'
+
+
+@given(
+    fields=st.lists(
+        st.tuples(
+            st.one_of(st.text(), st.sampled_from(NAMES.split())),
+            st.one_of(st.text(), st.sampled_from(VALUES.split())),
+        )
+    ),
+    task=st.sampled_from(["transcribe", "translate"]),
+    strict=st.booleans(),
+)
+def test_any_form_is_a_request_or_a_problem(
+    fields: list[tuple[str, str]], task: Task, *, strict: bool
+) -> None:
+    asked = read_form([("model", "whisper-1"), *fields], task, strict=strict)
+
+    assert isinstance(asked, FileRequest | Problem)
+
+
+# JSON
+
+
+@pytest.mark.parametrize(
+    "recording",
+    [
+        {"file": BASE64},
+        {"file": f"data:audio/wav;base64,{BASE64}"},
+        {"file": f"data:;base64,{BASE64}\n"},
+        {"file": "\n".join(BASE64)},
+        {"input_audio": {"data": BASE64, "format": "wav"}},
+        {"input_audio": {"data": BASE64}, "file": None},
+    ],
+)
+def test_a_recording_may_come_inside_of_json(recording: Any) -> None:
+    assert Enclosed(form(), AUDIO) == enclosed(recording, strict=True)
+
+
+def test_json_says_what_a_form_says() -> None:
+    wish = {"response_format": "verbose_json", "timestamp_granularities": ["word"], "temperature": 0.5}
+
+    asked = enclosed({"file": BASE64, **wish, "language": None, "chunking_strategy": "auto"})
+
+    assert isinstance(asked, Enclosed)
+    expected = form(
+        ("response_format", "verbose_json"), ("timestamp_granularities", "word"), ("temperature", "0.5")
+    )
+    assert expected == asked.request
+
+
+def test_a_translation_may_come_inside_of_json() -> None:
+    assert Enclosed(form(task="translate"), AUDIO) == enclosed({"file": BASE64}, "translate")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param"),
+    [
+        ({}, "missing_required_parameter", "file"),
+        ({"file": "äöü"}, "invalid_value", "file"),
+        ({"file": BASE64[:-1]}, "invalid_value", "file"),
+        ({"file": "data:audio/wav," + BASE64}, "invalid_value", "file"),
+        ({"file": 1}, "invalid_type", "file"),
+        ({"input_audio": {"data": "?"}}, "invalid_value", "input_audio.data"),
+        ({"input_audio": {}}, "missing_required_parameter", "input_audio.data"),
+        ({"input_audio": {"data": BASE64}, "file": BASE64}, "duplicate_parameter", "input_audio"),
+        ({"file": BASE64, "model": None}, "missing_required_parameter", "model"),
+        ({"file": BASE64, "stream": 1}, "invalid_type", "stream"),
+        (b"", None, None),
+        (b"{", None, None),
+        (b"[" * 10_000, None, None),
+        (b'{"model": "\xff"}', None, None),
+        (b'{"temperature": NaN}', None, None),
+        (b"[]", "invalid_type", None),
+    ],
+)
+def test_json_that_makes_no_sense_is_refused(body: Any, code: str | None, param: str | None) -> None:
+    answer = enclosed(body)
+
+    assert isinstance(answer, Problem)
+    assert (code, param) == (answer.code, answer.param)
+
+
+@given(st.binary(max_size=200))
+def test_any_body_is_a_request_or_a_problem(body: bytes) -> None:
+    assert isinstance(read_enclosed(body, "transcribe", strict=False), Enclosed | Problem)
+
+
+# What a session is configured to
+
+
+@pytest.mark.parametrize(
+    ("fields", "detection"),
+    [
+        ([], ServerVad()),
+        ([("chunking_strategy", '{"silence_duration_ms": 700}')], ServerVad(silence_duration_ms=700)),
+    ],
+)
+def test_nobody_is_there_who_could_end_turns(fields: Any, detection: ServerVad) -> None:
+    """Not even with a model whose clients do that in realtime."""
+    asked = form(("temperature", "0.5"), *fields, task="transcribe")
+    patched = accept(configured(), asked.patch, limited())
+    assert not isinstance(patched, Problem)
+
+    config = asked.configured(patched, MP3_RATE)
+
+    assert (detection, MP3_RATE) == (config.detection, config.format)
+    assert config.transcription is not None
+    assert (0.5, "transcribe") == (config.transcription.temperature, config.transcription.task)
