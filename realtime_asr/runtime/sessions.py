@@ -1,7 +1,8 @@
 """All live sessions of this process: how one is made, and how they end together."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from realtime_asr.audio.detection import SpeechScorer
@@ -115,10 +116,22 @@ class Sessions:
         if runner := self._named.get(session_id):
             runner.drain(code, problem.name, problem)
 
-    async def drain(self, code: int, reason: str) -> None:
-        """Returns once every session has finished what was said and is closed."""
+    async def drain(self, code: int, reason: str, *, recordings_seconds: float = 0.0) -> None:
+        """Returns once every session has finished what was said and is closed. Recordings are heard to their
+        end, if that comes in so many seconds.
+        """
         live = dict(self._live)
-        for runner in live:
+        recorded = {runner: ended for runner, ended in live.items() if runner in self._recorded}
+        for runner in live.keys() - recorded.keys():
             runner.drain(code, reason)
-        for ended in live.values():
-            await ended.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(recordings_seconds):
+                await _all_of(recorded.values())
+        for runner in recorded:
+            runner.drain(code, reason)
+        await _all_of(live.values())
+
+
+async def _all_of(events: Iterable[asyncio.Event]) -> None:
+    for event in events:
+        await event.wait()

@@ -265,6 +265,23 @@ async def test_a_server_that_leaves_finishes_what_was_said_and_says_that_it_was_
     assert 0 < len(texts(seen)) < 100
 
 
+async def test_a_server_that_leaves_hears_a_recording_to_its_end_if_that_comes_in_time() -> None:
+    engine, seen = Busy(), list[Event]()
+    house = sessions(engine=engine)
+
+    async def listen() -> None:
+        async for event in events(house, iter(TURN * 20)):
+            seen.append(event)
+
+    listening = asyncio.create_task(listen())
+    await a_while()
+    engine.free.set()
+    await house.drain(1012, "The server is restarting.", recordings_seconds=60)
+    await listening
+
+    assert len(texts(seen)) == 20
+
+
 async def test_a_fault_of_ours_is_none_of_the_recording() -> None:
     house = sessions()
 
