@@ -13,13 +13,19 @@ from realtime_asr.bench.command import add_bench
 from realtime_asr.engines import threads
 from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.capacity_command import add_capacity
+from realtime_asr.server.completion import add_completion
 from realtime_asr.server.demo import show, snippets
+from realtime_asr.server.examples import with_examples
 from realtime_asr.server.flags import add_flags, from_flags
 from realtime_asr.server.harvest import add_harvest
+from realtime_asr.server.listening import MATTERING
+from realtime_asr.server.microphone import add_microphone
 from realtime_asr.server.parts import ears
+from realtime_asr.server.replay import add_replay
 from realtime_asr.server.serving import Server
 from realtime_asr.server.settings import BadSettings, Settings, load, shown
 from realtime_asr.server.terminal import say
+from realtime_asr.server.transcribe import add_transcribe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _obey(asked)
     except BadSettings as error:
         return _complain(error.sentences, 2)
+    except BrokenPipeError:
+        # Nobody reads on, as after `| head`. What is still to be written has no place to go either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (UnusableModel, OSError) as error:
         return _complain([str(error)], 1)
     except KeyboardInterrupt:
@@ -61,11 +71,18 @@ def parser() -> argparse.ArgumentParser:
     program = argparse.ArgumentParser(
         prog="realtime-asr",
         description="The self-hosted drop-in for OpenAI's realtime transcription API.",
-        epilog="Settings come from flags, then the environment, then the file named by --config.",
+        epilog="Each command has a --help, with examples. Settings come from flags, then the environment, "
+        "then the file named by --config. The exit code is 0 where all went well, 1 where something did not, "
+        "2 where it was asked wrongly, 130 where it was interrupted.",
     )
     commands = program.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    serve = commands.add_parser("serve", help="serve the API", description="Serve until told to stop.")
+    serve = commands.add_parser(
+        "serve",
+        help="serve the API",
+        description="Serve until told to stop. SIGTERM or Ctrl-C lets open sessions finish what was said, a "
+        "second one does not. SIGHUP reads the settings again.",
+    )
     serve.set_defaults(run=_serve, fixed={})
 
     demo = commands.add_parser(
@@ -85,12 +102,20 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--check", action="store_true", help="say what is wrong, if anything")
     config.set_defaults(run=_config, fixed={})
 
+    transcribe = add_transcribe(commands)
+    microphone = add_microphone(commands)
+
     add_bench(commands)
     capacity = add_capacity(commands)
     harvest = add_harvest(commands, ears)
+    add_replay(commands)
+    add_completion(commands, program)
 
     for command in (serve, demo, config, capacity, harvest):
         add_flags(command, but=command.get_default("fixed"))
+    for command in (transcribe, microphone):
+        add_flags(command, but=Settings.model_fields.keys() - MATTERING)
+    with_examples(commands.choices)
     return program
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from realtime_asr.server.completion import names_files, names_folders
 from realtime_asr.server.settings import PREFIX, Settings
 
 
@@ -15,13 +16,17 @@ def add_flags(parser: argparse.ArgumentParser, *, but: Collection[str] = ()) -> 
     for name, field in Settings.model_fields.items():
         if name in but:
             continue
-        group.add_argument(
+        flag = group.add_argument(
             f"--{_SINGULAR.get(name, name).replace('_', '-')}",
             dest=name,
             default=argparse.SUPPRESS,
             help=_help(name, field),
             **_kind(name, field),
         )
+        if flag.metavar == "FILE":
+            names_files(flag)
+        elif flag.metavar == "FOLDER":
+            names_folders(flag)
 
 
 def from_flags(namespace: argparse.Namespace) -> dict[str, Any]:
@@ -39,6 +44,9 @@ _SINGULAR: Final = {
     "aliases": "alias",
     "api_keys": "api_key",
     "api_key_hashes": "api_key_hash",
+    "keys": "named_key",
+    "key_models": "key_model",
+    "metrics_keys": "metrics_key",
     "secret_keys": "secret_key",
     "allowed_origins": "allowed_origin",
 }
@@ -47,16 +55,18 @@ _SINGULAR: Final = {
 def _kind(name: str, field: FieldInfo) -> Mapping[str, Any]:
     kind = field.annotation
     if get_origin(kind) in (tuple, dict):
-        return {"action": "append", "metavar": "NAME=MODEL" if get_origin(kind) is dict else "TEXT"}
+        return {"action": "append", "metavar": _PAIRS.get(name, "TEXT")}
     if get_origin(kind) is Literal:
         return {"choices": get_args(kind)}
     if kind is bool:
         return {"action": "store_true" if name.startswith("no_") else argparse.BooleanOptionalAction}
     plain = get_args(kind)[0] if isinstance(kind, types.UnionType) else kind
     assert isinstance(plain, type)
-    return {"metavar": "FOLDER" if name.endswith("_folder") else _METAVAR[plain.__name__]}
+    return {"metavar": "FOLDER" if name in _FOLDERS else _METAVAR[plain.__name__]}
 
 
+_PAIRS: Final = {"models": "NAME=MODEL", "aliases": "NAME=MODEL", "keys": "NAME=SHA256"}
+_FOLDERS: Final = ("journal", "state_folder")
 _METAVAR: Final = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "FILE"}
 
 

@@ -4,16 +4,17 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from realtime_asr.audio.timeline import seconds
 from realtime_asr.engines.catalogue import Progress
 from realtime_asr.runtime.visitor import Visitor
-from realtime_asr.session.commands import Begin, Command, HangUp
+from realtime_asr.session.commands import Command, HangUp
 from realtime_asr.session.config import ModelNames, SessionConfig
 from realtime_asr.session.effects import Close, Effect
 from realtime_asr.session.events import (
@@ -34,55 +35,73 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Tally:
-    """What the last line about a session sums up."""
+    """What every line about a session says, and what the last one sums up."""
 
+    who: Mapping[str, object]
     began: float
+    how: Mapping[str, object]
+    """It ended, as far as is known."""
     committed: dict[str, float] = field(default_factory=dict)
     """When, for the items that still wait for their text."""
     completed: int = 0
     corrected: int = 0
     """Of the completed: words already sent turned out wrong."""
     failed: int = 0
+    refused: Counter[str | None] = field(default_factory=Counter)
+    """By code."""
     busy: float = 0.0
 
 
 class SessionLog:
     """Writes a line about the things listed here. What is not listed is silent: words could hide in it."""
 
-    def __init__(self, models: ModelNames) -> None:
-        self.models = models
+    def __init__(
+        self, names: Callable[[], ModelNames], trace_of: Callable[[str, Visitor], str | None]
+    ) -> None:
+        """`trace_of` is asked once for each session that enters, by its id."""
+        self._names = names
+        self._trace_of = trace_of
         self._open: dict[str, _Tally] = {}
+
+    def entered(self, session_id: str, visitor: Visitor, now: float) -> None:
+        who = {"session": session_id, **_who(visitor, self._trace_of(session_id, visitor))}
+        self._open[session_id] = _Tally(who, now, {"by": "fault"})
+        write(logging.INFO, "session opened", **who)
 
     def stepped(
         self, session_id: str, command: Command, outputs: Sequence[Event | Effect], now: float, took: float
     ) -> None:
-        if isinstance(command, Begin):
-            self._open[session_id] = _Tally(now)
-            write(logging.INFO, "session opened", session=session_id)
-        tally = self._open.get(session_id)
-        if tally is None:
-            return
+        tally = self._open[session_id]
         tally.busy += took
         for output in outputs:
-            self._tell(session_id, tally, output, now)
-        if isinstance(command, HangUp):
-            self._end(session_id, now, by="client")
-
-    def entered(self, session_id: str, visitor: Visitor, now: float) -> None: ...
-
-    def left(self, session_id: str, now: float) -> None: ...
-
-    def refused(self, visitor: Visitor, code: str | None) -> None: ...
+            self._tell(tally, output, now)
+        if isinstance(command, HangUp) and "code" not in tally.how:
+            tally.how = {"by": "client"}
 
     def turn_broke(self, session_id: str, item_id: str, error: Exception) -> None:
-        write(logging.ERROR, "turn broke", session=session_id, item=item_id, error=_places(error))
+        who = self._open[session_id].who
+        write(logging.ERROR, "turn broke", **who, item=item_id, error=_places(error))
 
     def broke(self, session_id: str, error: BaseException) -> None:
-        self._open.pop(session_id, None)
-        write(logging.ERROR, "session broke", session=session_id, error=_places(error))
+        write(logging.ERROR, "session broke", **self._open[session_id].who, error=_places(error))
 
-    def _tell(self, session_id: str, tally: _Tally, output: Event | Effect, now: float) -> None:
-        tell = partial(write, session=session_id)
+    def left(self, session_id: str, now: float) -> None:
+        tally = self._open.pop(session_id)
+        counts = {
+            "completed": tally.completed,
+            "corrected": tally.corrected,
+            "failed": tally.failed,
+            "refused": tally.refused.total(),
+            "waiting": len(tally.committed),
+        }
+        times = {"open_s": _since(tally.began, now), "busy_s": round(tally.busy, 3)}
+        write(logging.INFO, "session closed", **tally.who, **tally.how, **times, **counts)
+
+    def refused(self, visitor: Visitor, code: str | None) -> None:
+        write(logging.INFO, "visitor refused", **_who(visitor, visitor.trace_id), code=code)
+
+    def _tell(self, tally: _Tally, output: Event | Effect, now: float) -> None:
+        tell = partial(write, **tally.who)
         match output:
             case SessionCreated(config) | SessionUpdated(config):
                 tell(logging.INFO, "session configured", **self._served(config))
@@ -105,9 +124,12 @@ class SessionLog:
                 tally.committed.pop(item_id, None)
                 tell(logging.WARNING, "item failed", item=item_id, code=problem.code)
             case Rejected(problem):
-                tell(logging.INFO, "request refused", code=problem.code)
+                tally.refused[problem.code] += 1
+                # Clients can do this ten thousand times a second.
+                if _is_round(times := tally.refused[problem.code]):
+                    tell(logging.INFO, "request refused", code=problem.code, times=times)
             case Close(code):
-                self._end(session_id, now, by="server", code=code)
+                tally.how = {"by": "server", "code": code}
             case _:
                 pass
 
@@ -115,20 +137,8 @@ class SessionLog:
         """Which model really listens; the name is the client's own, so only whether we know it is told."""
         if config.transcription is None:
             return {"model": None}
-        name = config.transcription.model
-        return {"model": self.models.resolve(name), "mapped": name not in self.models.aliases}
-
-    def _end(self, session_id: str, now: float, **how: object) -> None:
-        """Sessions end once here, though a client may hang up on being closed."""
-        if tally := self._open.pop(session_id, None):
-            counts = {
-                "completed": tally.completed,
-                "corrected": tally.corrected,
-                "failed": tally.failed,
-                "waiting": len(tally.committed),
-            }
-            times = {"open_s": _since(tally.began, now), "busy_s": round(tally.busy, 3)}
-            write(logging.INFO, "session closed", session=session_id, **how, **times, **counts)
+        name, names = config.transcription.model, self._names()
+        return {"model": names.resolve(name), "mapped": name not in names.aliases}
 
 
 def log_model(name: str, progress: Progress) -> None:
@@ -139,10 +149,11 @@ def log_model(name: str, progress: Progress) -> None:
     write(level, f"model {progress.state}", model=name, **facts)
 
 
-def configure(level: str) -> None:
+def configure(level: str, form: Literal["logfmt", "json"] = "logfmt") -> None:
     """For the whole process. Start uvicorn with `log_config=None`, so that it leaves this alone."""
     handler = logging.StreamHandler()
-    handler.setFormatter(Logfmt())
+    handler.setFormatter(Json() if form == "json" else Logfmt())
+    handler.addFilter(Throttle())
     # Libraries may only warn: at lower levels `websockets`, for one, writes headers and frames.
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("realtime_asr").setLevel(level.upper())
@@ -157,22 +168,91 @@ class Logfmt(logging.Formatter):
     """One line of `key=value` for each record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        pairs: dict[str, object] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{record.msecs:03.0f}Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "facts", {}),
-        }
-        if record.exc_info and record.exc_info[1]:
-            pairs["error"] = _places(record.exc_info[1])
-        return " ".join(f"{key}={_value(value)}" for key, value in pairs.items())
+        return " ".join(f"{key}={_value(value)}" for key, value in _pairs(record).items())
 
 
-def write(level: int, message: str, **facts: object) -> None:
+class Json(logging.Formatter):
+    """One line of JSON for each record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(_pairs(record), default=str)
+
+
+class Throttle(logging.Filter):
+    """Of each kind of line lets so many through in a while, and then tells how many it left out.
+
+    Lines about a session pass: sessions see to it themselves that they do not talk too much.
+    """
+
+    def __init__(self, most: int = 20, seconds: float = 10.0) -> None:
+        super().__init__()
+        self._most = most
+        self._seconds = seconds
+        self._kinds: dict[tuple[str, int, str], _Kind] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        facts = getattr(record, "facts", {})
+        if "session" in facts:
+            return True
+        kind = self._kind(record)
+        kind.lines += 1
+        if kind.lines > self._most:
+            return False
+        if kind.left_out:
+            record.facts = {**facts, "left_out": kind.left_out}
+            kind.left_out = 0
+        return True
+
+    def _kind(self, record: logging.LogRecord) -> "_Kind":
+        name = (record.name, record.levelno, str(record.msg))
+        kind = self._kinds.get(name)
+        if kind is None:
+            if len(self._kinds) >= _MANY_KINDS:
+                # Some library puts what varies into its message.
+                self._kinds.clear()
+            kind = self._kinds[name] = _Kind(record.created)
+        elif not 0 <= record.created - kind.since < self._seconds:
+            left_out = max(kind.lines - self._most, 0)
+            kind = self._kinds[name] = _Kind(record.created, left_out=left_out)
+        return kind
+
+
+@dataclass(slots=True)
+class _Kind:
+    since: float
+    lines: int = 0
+    left_out: int = 0
+    """Before that."""
+
+
+_MANY_KINDS: Final = 1_000
+
+
+def write(level: int, message: str, /, **facts: object) -> None:
     """Facts are ids, numbers and codes."""
     _LOG.log(level, message, extra={"facts": facts})
+
+
+def _pairs(record: logging.LogRecord) -> dict[str, object]:
+    pairs: dict[str, object] = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{record.msecs:03.0f}Z",
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": record.getMessage(),
+        **getattr(record, "facts", {}),
+    }
+    if record.exc_info and record.exc_info[1]:
+        pairs["error"] = _places(record.exc_info[1])
+    return pairs
+
+
+def _who(visitor: Visitor, trace_id: str | None) -> Mapping[str, object]:
+    return {"key": visitor.key_id, "door": visitor.door} | ({"trace": trace_id} if trace_id else {})
+
+
+def _is_round(count: int) -> bool:
+    """1, 10, 100 and so on."""
+    return str(count).rstrip("0") == "1"
 
 
 def _since(then: float, now: float) -> float:

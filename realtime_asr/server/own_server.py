@@ -44,9 +44,9 @@ def own_server(settings: Settings, program: Sequence[str] = PROGRAM) -> Iterator
 
 def _for_us_alone(settings: Settings, port: int) -> Settings:
     """As they are, but for the door, which has no lock and lets in any number."""
-    door = {"config": None, "host": _HOST, "port": port, "max_sessions": 0}
-    keys = dict.fromkeys(("api_keys", "api_key_hashes", "secret_keys"), ())
-    return settings.model_copy(update={**door, **keys, "tls_cert": None, "tls_key": None})
+    door = {"config": None, "host": _HOST, "port": port, "max_sessions": 0, "tls_cert": None}
+    keys = {name: field.default for name, field in Settings.model_fields.items() if "key" in name}
+    return settings.model_copy(update={**door, **keys})
 
 
 def _free_port() -> int:

@@ -8,7 +8,7 @@ from realtime_asr.audio.detection import SpeechScorer
 from realtime_asr.audio.noise import Denoiser
 from realtime_asr.audio.timeline import Samples
 from realtime_asr.engines.batching import BatchingEngine
-from realtime_asr.engines.engine import Engine, Model, UnusableModel
+from realtime_asr.engines.engine import Engine, Model, Passed, UnusableModel
 from realtime_asr.engines.host import has_gpu, plan, usable_cores
 from realtime_asr.engines.recording import transcribe
 from realtime_asr.server.harvest import kept_in, known_phrases
@@ -18,12 +18,14 @@ from realtime_asr.session.config import NoiseReduction
 from realtime_asr.transcript.request import TurnRequest
 
 
-def engines(settings: Settings) -> Callable[[NamedModel], Engine]:
-    """Made, not loaded: that may wait until somebody wants the model."""
+def engines(
+    settings: Settings, watch: Callable[[Passed], None] = lambda _: None
+) -> Callable[[NamedModel], Engine]:
+    """Made, not loaded: that may wait until somebody wants the model. `watch` is told of every pass."""
     match settings.engine:
         case "faster_whisper":
             models = _faster_whisper(settings)
-            return lambda named: _batching(models(named), named)
+            return lambda named: _batching(models(named), named, watch)
         case "replay":
             from realtime_asr.engines.replay import ReplayEngine  # noqa: PLC0415
 
@@ -90,7 +92,7 @@ def _faster_whisper(settings: Settings, *, knowing_phrases: bool = True) -> Call
     return make
 
 
-def _batching(model: Model, named: NamedModel) -> Engine:
+def _batching(model: Model, named: NamedModel, watch: Callable[[Passed], None]) -> Engine:
     workers, _ = _shares(named)
     return BatchingEngine(
         model,
@@ -98,6 +100,7 @@ def _batching(model: Model, named: NamedModel) -> Engine:
         partial_every_seconds=named.partial_every,
         prepares=named.prepare,
         pass_seconds=named.pass_seconds,
+        watch=watch,
     )
 
 

@@ -64,8 +64,10 @@ def keyring(configured: Iterable[str]) -> Sequence[SigningKey]:
 class Grant:
     """What a valid secret says."""
 
+    id: str
     subject: str
     """Who minted it."""
+    expires_at: int
     session: Mapping[str, object]
     shape: Shape
 
@@ -113,7 +115,9 @@ class Secrets:
         except (jwt.PyJWTError, ValueError):
             # PyJWT lets text that is no UTF-8 escape as a ValueError; wrong types are pydantic's.
             return None
-        return Grant(claims.sub, claims.cfg, claims.shape) if self._in_time(claims) else None
+        if not self._in_time(claims):
+            return None
+        return Grant(claims.jti, claims.sub, claims.exp, claims.cfg, claims.shape)
 
     def _decode(self, token: str) -> "_Claims":
         key = self._keys.get(jwt.get_unverified_header(token).get("kid", ""))
@@ -126,7 +130,13 @@ class Secrets:
             audience=_AUDIENCE,
             issuer=_ISSUER,
             # Times are checked below, by our own clock and with stricter types.
-            options={"strict_aud": True, "verify_exp": False, "verify_iat": False, "verify_nbf": False},
+            options={
+                "strict_aud": True,
+                "enforce_minimum_key_length": True,
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
         )
         return _Claims.model_validate(claims)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import threading
@@ -10,32 +11,15 @@ from contextlib import asynccontextmanager
 from types import FrameType
 
 import uvicorn
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.app import Gateway
+from realtime_asr.server.front import Bounds, front
 from realtime_asr.server.logs import configure, write
 from realtime_asr.server.settings import BadSettings, Settings
 
 _PATIENCE_SECONDS = 5
-
-
-class _WebSockets(WebSocketsSansIOProtocol):
-    """The implementation with keep-alive, and an answer for headers that `websockets` will not read.
-
-    It takes 8 KiB a line and 128 lines, h11 before it takes more; uvicorn leaves such a client waiting.
-    """
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            self.transport.write(_HEADERS_TOO_LARGE)
-            self.transport.close()
-
-
-_HEADERS_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-)
+"""For connections to close where nobody said that the server leaves."""
 
 
 class Server(uvicorn.Server):
@@ -43,7 +27,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
         """`reread` is what SIGHUP asks for: the settings as they are now. It raises BadSettings."""
-        configure(settings.log_level)
+        configure(settings.log_level, settings.log_format)
         self.gateway = Gateway(settings)
         self.unusable: UnusableModel | None = None
         self._reread = reread
@@ -57,22 +41,23 @@ class Server(uvicorn.Server):
                 port=settings.port,
                 ssl_certfile=settings.tls_cert,
                 ssl_keyfile=settings.tls_key,
-                # h11 bounds headers, which httptools does not.
-                http="h11",
-                ws=_WebSockets,
+                **front(Bounds(self.gateway.in_flight, settings.handshake_seconds, settings.ping_seconds)),
                 ws_max_size=settings.max_message_mib * 1024 * 1024,
+                ws_ping_interval=settings.ping_seconds,
+                ws_ping_timeout=settings.ping_seconds,
+                # Speech as base64 hardly shrinks.
                 ws_per_message_deflate=False,
                 log_config=None,
                 access_log=settings.log_level == "debug",
                 server_header=False,
                 lifespan="on",
-                # By then every session is closed; this is for clients that do not read even that.
                 timeout_graceful_shutdown=_PATIENCE_SECONDS,
             )
         )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Raises OSError where it cannot listen; uvicorn would leave the process."""
+        _open_as_many_files_as_allowed()
         try:
             await super().startup(sockets)
         except SystemExit as leaving:
@@ -83,8 +68,11 @@ class Server(uvicorn.Server):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload, self._reread)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for reload in self._reloads:
-            reload.cancel()
+        for task in (*self._reloads, *filter(None, [self._leaving])):
+            task.cancel()
+        if self.force_exit:
+            for connection in tuple(self.server_state.connections):
+                connection.transport.abort()
         await super().shutdown(sockets)
 
     def _begin_reload(self, reread: Callable[[], Settings]) -> None:
@@ -109,6 +97,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._leaving is not None or self.should_exit:
             super().handle_exit(sig, frame)
+            self.force_exit = True
         else:
             # Signals come at any time, also while the loop sleeps: this wakes it.
             asyncio.get_running_loop().call_soon_threadsafe(self._begin_leaving)
@@ -118,6 +107,8 @@ class Server(uvicorn.Server):
 
     async def _leave(self) -> None:
         await self.gateway.leave()
+        # Answers may still be on their way. This is an int only to mypy.
+        self.config.timeout_graceful_shutdown = self.gateway.seconds_left  # type: ignore[assignment]
         self.should_exit = True
 
     @property
@@ -143,3 +134,9 @@ class Server(uvicorn.Server):
         finally:
             self.should_exit = True
             await task
+
+
+def _open_as_many_files_as_allowed() -> None:
+    """The usual thousand is for programs that might have more open than `select` can count."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

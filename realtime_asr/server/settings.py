@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -18,7 +18,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from realtime_asr.server.auth import is_loopback
+from realtime_asr.server.auth import ANONYMOUS, digest_of, fingerprint_of, is_loopback
+from realtime_asr.server.keys import KeySettings, NamedKeys
 from realtime_asr.server.models import ModelSettings, NamedModel, NamedModels, public_name
 from realtime_asr.server.secrets import SigningKey
 from realtime_asr.session.config import ModelNames
@@ -131,17 +132,23 @@ class Settings(ModelSettings, BaseSettings):
     Other users of the machine can read flags: prefer the environment."""
     api_key_hashes: Listed[Digest] = ()
     """SHA-256 of such keys in hexadecimal, where the keys themselves shall not be stored."""
+    keys: NamedKeys = {}
+    """Further such keys, by names that stand for them in the log. With flags and in the environment a name
+    leads to the key's SHA-256; the file has a table for each, [keys.NAME], with hash or key, and sessions,
+    starts_per_minute, audio_per_minute, in_flight_mib and models where they are not as below."""
     key_sessions: int = Field(default=0, ge=0)
-    """Sessions of one key at the same time; 0 for any number. This and what follows holds for every key that
-    has no table of its own."""
+    """Sessions and files of one key at the same time; 0 for any number. Here and below, client secrets count
+    for the key that minted them, and who comes without a key counts together with all others who do."""
     key_starts_per_minute: int = Field(default=0, ge=0)
     """Sessions and files that one key may start in a minute; 0 for any number."""
-    key_audio_per_minute: float = Field(default=0, ge=0)
-    """Seconds of audio that one key may send in a minute, sessions and files together; 0 for any length."""
-    key_in_flight_mib: float = Field(default=0, ge=0)
-    """What one key sent and no session took yet; 0 for no bound but that of the server."""
+    key_audio_per_minute: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """Seconds of audio that one key may send in a minute, sessions and files together; 0 for any length. A
+    minute's worth may come at once."""
+    key_in_flight_mib: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """What one key sent over WebSockets and no session took yet; 0 for no bound but that of the server."""
     key_models: Listed[str] = ()
-    """Models that a key may use, by the names of models, not aliases. Unless set, all."""
+    """Models that a key may use, by the names of models, not aliases: for it there are no others. Unless set,
+    all."""
     metrics_keys: Listed[Secret] = ()
     """Keys that may read /metrics and /stats, besides API keys. Where there are neither, everybody may."""
     no_auth: bool = False
@@ -186,7 +193,7 @@ class Settings(ModelSettings, BaseSettings):
 
     @property
     def has_keys(self) -> bool:
-        return bool(self.api_keys or self.api_key_hashes)
+        return bool(self.api_keys or self.api_key_hashes or self.keys)
 
     @classmethod
     def settings_customise_sources(
@@ -219,6 +226,8 @@ def check(settings: Settings) -> list[str]:
     """What is wrong with settings that are each fine on their own."""
     return [
         *_who_may_enter(settings),
+        *_wrong_keys(settings),
+        *_strange_models(settings),
         *_signing_keys(settings),
         *_certificates(settings),
         *_names_taken(settings),
@@ -230,10 +239,10 @@ def check(settings: Settings) -> list[str]:
 def shown(settings: Settings) -> str:
     """All of them as TOML that loads again, but for the secrets."""
     flat = [_line(name, value) for name, value in settings if not isinstance(value, dict)]
-    tables = {"aliases": settings.aliases} | {
-        f"models.{_quoted(name)}": model.model_dump(exclude_unset=True)
-        for name, model in settings.models.items()
-    }
+    tables: dict[str, Mapping[str, object]] = {"aliases": settings.aliases}
+    for kind, named in (("models", settings.models), ("keys", settings.keys)):
+        for name, each in named.items():
+            tables[f"{kind}.{_quoted(name)}"] = each.model_dump(exclude_unset=True)
     return "\n".join([*flat, *(line for name, table in tables.items() for line in _table(name, table)), ""])
 
 
@@ -286,9 +295,12 @@ def _sentence(detail: ErrorDetails) -> str:
     *table, name = map(str, detail["loc"])
     where = ".".join([*table, name])
     if detail["type"] == "extra_forbidden":
-        known = NamedModel.model_fields if table else Settings.model_fields
+        known = _TABLES[table[0]].model_fields if table else Settings.model_fields
         return _unknown(where, [".".join([*table, field]) for field in known])
     return f"{where}: {detail['msg'].removeprefix('Value error, ')}."
+
+
+_TABLES: Final[Mapping[str, type[BaseModel]]] = {"models": NamedModel, "keys": KeySettings}
 
 
 def _who_may_enter(settings: Settings) -> Iterator[str]:
@@ -299,6 +311,21 @@ def _who_may_enter(settings: Settings) -> Iterator[str]:
             f"Listening on {settings.host} without API keys would let everybody on the network in: "
             f"set {PREFIX}API_KEYS, or listen on 127.0.0.1, or allow it with --no-auth."
         )
+
+
+def _wrong_keys(settings: Settings) -> Iterator[str]:
+    plain = [digest_of(key.get_secret_value()) for key in settings.api_keys]
+    known = dict.fromkeys([*plain, *map(str.lower, settings.api_key_hashes)], "in api_keys or api_key_hashes")
+    others = {ANONYMOUS.key_id, *map(fingerprint_of, known)}
+    for name, key in settings.keys.items():
+        if (key.key is None) == (key.hash is None):
+            yield f"keys.{name}: set one of key and hash."
+        elif key.digest in known:
+            yield f"keys.{name}: this key is also {known[key.digest]}."
+        else:
+            known[key.digest] = f"keys.{name}"
+        if name in others:
+            yield f"keys.{name}: this name is taken."
 
 
 def _signing_keys(settings: Settings) -> Iterator[str]:
@@ -336,6 +363,15 @@ def _lost_aliases(settings: Settings) -> Iterator[str]:
             yield f"aliases: '{name}' does not lead to a model that is served."
 
 
+def _strange_models(settings: Settings) -> Iterator[str]:
+    asked = {"key_models": settings.key_models}
+    asked |= {f"keys.{name}.models": key.models or () for name, key in settings.keys.items()}
+    for where, models in asked.items():
+        for name in models:
+            if name not in {served_name(settings), *settings.models}:
+                yield f"{where}: '{name}' is no model that is served."
+
+
 def _end(name: str, settings: Settings) -> str:
     """Where an alias of aliases leads, or where it is when it goes round in a circle."""
     target, passed = settings.aliases[name], {name, *_served(settings)}
@@ -363,11 +399,12 @@ def _line(name: str, value: object) -> str:
 
 
 def _table(name: str, values: Mapping[str, object]) -> list[str]:
-    return ["", f"[{name}]", *(f"{_quoted(key)} = {_quoted(value)}" for key, value in values.items())]
+    return ["", f"[{name}]", *(_line(_quoted(key), value) for key, value in values.items())]
 
 
 def _is_secret(value: object) -> bool:
-    return isinstance(value, tuple) and any(isinstance(part, SecretStr) for part in value)
+    parts = value if isinstance(value, tuple) else (value,)
+    return any(isinstance(part, SecretStr) for part in parts)
 
 
 def _quoted(value: object) -> str:

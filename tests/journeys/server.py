@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,11 @@ class Server:
     def tls(self) -> ssl.SSLContext | None:
         return trusting(self.authority) if self.authority else None
 
+    def leave(self) -> None:
+        """Told to, it is gone when this returns."""
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
     def is_ready(self) -> bool:
         try:
             with urlopen(self.base_url.replace("/v1", "/readyz"), context=self.tls) as answer:
@@ -45,7 +50,12 @@ class Server:
 
 @contextmanager
 def running(
-    folder: Path, *flags: str, environment: Mapping[str, str] | None = None, authority: Path | None = None
+    folder: Path,
+    *flags: str,
+    environment: Mapping[str, str] | None = None,
+    authority: Path | None = None,
+    command: Sequence[str | Path] = (COMMAND,),
+    port: int = 0,
 ) -> Iterator[Server]:
     """Ready inside the block. After it the server is told to leave, and must do so without complaint."""
     log = folder / "server.log"
@@ -53,14 +63,14 @@ def running(
     with (
         log.open("wb") as sink,
         subprocess.Popen(
-            [COMMAND, "serve", "--port", "0", "--log-level", "debug", *flags],
+            [*command, "serve", "--port", str(port), "--log-level", "debug", *flags],
             stdout=sink,
             stderr=sink,
             env={**clean, **(environment or {})},
         ) as process,
     ):
         try:
-            yield _ready(process, log, authority)
+            yield _ready(process, log, authority, port)
         finally:
             process.terminate()
             code = process.wait(timeout=30)
@@ -71,10 +81,12 @@ def trusting(authority: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(authority))
 
 
-def _ready(process: subprocess.Popen[bytes], log: Path, authority: Path | None) -> Server:
+def _ready(process: subprocess.Popen[bytes], log: Path, authority: Path | None, port: int) -> Server:
     give_up = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < give_up:
-        if found := re.search(r"running on (https?://[^ ]+)", log.read_text()):
+        # At higher levels the log does not tell the port: then it is known.
+        told = f"running on http://127.0.0.1:{port} " if port else log.read_text()
+        if found := re.search(r"running on (https?://[^ ]+)", told):
             server = Server(process, found[1] + "/v1", log, authority)
             if server.is_ready():
                 return server

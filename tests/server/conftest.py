@@ -14,6 +14,7 @@ def _logging_as_before() -> Iterator[None]:
     yield
     root.handlers[:], level = before
     root.setLevel(level)
+    logging.getLogger("realtime_asr").setLevel(logging.NOTSET)
     # uvicorn silences it for good where there shall be no access log.
     logging.getLogger("uvicorn.access").propagate = True
 

@@ -264,10 +264,12 @@ async def test_what_needs_a_restart_is_told_by_name_whether_the_models_were_swap
 ) -> None:
     async with open_with(Makes(), model="small") as house:
         with caplog.at_level(logging.WARNING):
-            await house.reload(settings(model=model, api_keys="sk-canary", strict=True, aliases=f"a={model}"))
+            await house.reload(
+                settings(model=model, metrics_keys="sk-canary", strict=True, aliases=f"a={model}")
+            )
 
     told = [getattr(record, "facts", {}) for record in caplog.records]
-    assert ["api_keys,strict"] == [facts["settings"] for facts in told if "settings" in facts]
+    assert ["metrics_keys,strict"] == [facts["settings"] for facts in told if "settings" in facts]
     assert not house.reception.strict
 
 

@@ -25,10 +25,17 @@ def test_each_flag_sets_its_setting() -> None:
 
 def test_flags_that_may_be_repeated_name_one_thing() -> None:
     given = flags(
-        "--api-key", "one", "--api-key", "two", "--alias", "mine=default", "--serve-model", "fast=tiny"
+        *("--api-key", "one", "--api-key", "two", "--alias", "mine=default", "--serve-model", "fast=tiny"),
+        *("--named-key", "alice=ab", "--key-model", "fast"),
     )
 
-    assert given == {"api_keys": ["one", "two"], "aliases": ["mine=default"], "models": ["fast=tiny"]}
+    assert given == {
+        "api_keys": ["one", "two"],
+        "aliases": ["mine=default"],
+        "models": ["fast=tiny"],
+        "keys": ["alice=ab"],
+        "key_models": ["fast"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -62,3 +69,4 @@ def test_the_help_has_every_setting_with_its_default_and_variable() -> None:
     assert "[default 8000, REALTIME_ASR_PORT]" in told
     assert "--state-folder FOLDER" in told
     assert "--tls-cert FILE" in told
+    assert "--named-key NAME=SHA256" in told

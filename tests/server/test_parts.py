@@ -12,13 +12,14 @@ from realtime_asr.detectors.silero import SileroScorer
 from realtime_asr.engines import host
 from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.bundled import BUNDLED
-from realtime_asr.engines.engine import UnusableModel
+from realtime_asr.engines.engine import Passed, UnusableModel
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
 from realtime_asr.engines.replay import ReplayEngine
 from realtime_asr.server import parts
 from realtime_asr.server.harvest import store
 from realtime_asr.server.models import NamedModel
 from realtime_asr.server.parts import denoisers, ears, engines, scorers
+from realtime_asr.transcript.request import TurnRequest
 from tests.server.house import settings
 from tests.speech.clips import clip
 
@@ -46,6 +47,20 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 def test_a_script_is_read_out_by_its_own_engine() -> None:
     assert isinstance(engines(settings())(NamedModel()), ReplayEngine)
+
+
+async def test_who_watches_is_told_of_every_pass() -> None:
+    told: list[Passed] = []
+    engine = engines(settings(engine="faster_whisper"), told.append)(NamedModel())
+    await engine.start()
+    turn = engine.open(TurnRequest("bundled", source="sess_1/item_1"))
+    turn.feed(clip("door").samples[:4_000])
+    turn.finish(4_000)
+
+    _ = [hypothesis async for hypothesis in turn.hypotheses()]
+    await engine.stop()
+
+    assert [("final", ["sess_1/item_1"], 4_000)] == [(one.kind, one.sources, one.audio) for one in told]
 
 
 def test_the_bundled_model_lies_in_the_package() -> None:

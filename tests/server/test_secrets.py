@@ -1,6 +1,7 @@
 import base64
 import hmac
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -25,6 +26,11 @@ def minted(by: Secrets, seconds: int = 600) -> Minted:
     result = by.mint("0123abcd", SESSION, Shape.GA, seconds)
     assert isinstance(result, Minted)
     return result
+
+
+def told(grant: Grant | None) -> tuple[str, Mapping[str, object], Shape]:
+    assert grant is not None
+    return grant.subject, grant.session, grant.shape
 
 
 def forged(header: dict[str, object] | None = None, **changes: Any) -> str:
@@ -56,7 +62,7 @@ def test_a_secret_carries_who_minted_it_and_the_session() -> None:
     value = minted(secrets()).value
 
     assert value.startswith("ek_")
-    assert Grant("0123abcd", SESSION, Shape.GA) == secrets().verify(value)
+    assert ("0123abcd", SESSION, Shape.GA) == told(secrets().verify(value))
 
 
 def test_a_secret_fits_a_subprotocol_name() -> None:
@@ -91,6 +97,22 @@ def test_a_secret_from_a_clock_a_little_ahead_is_good_and_one_from_the_future_is
     assert secrets(clock=ManualClock(54.9)).verify(value) is None
 
 
+@pytest.mark.parametrize(
+    ("wrong_by", "expected"), [(3600.0, False), (-3600.0, False), (4.0, True), (-4.0, True)]
+)
+def test_a_clock_that_jumps_is_believed_but_for_a_few_seconds(*, wrong_by: float, expected: bool) -> None:
+    """Nothing else tells when a secret expires; once the clock is right again, so are the answers."""
+    clock = ManualClock()
+    value = minted(secrets(clock=clock), seconds=10).value
+
+    clock.advance(wrong_by)
+    meanwhile = secrets(clock=clock).verify(value)
+    clock.advance(-wrong_by)
+
+    assert expected == (meanwhile is not None)
+    assert secrets(clock=clock).verify(value) is not None
+
+
 def test_after_a_rotation_old_secrets_stay_good_and_new_ones_use_the_new_key() -> None:
     new = SigningKey("k2", b"fedcba9876543210fedcba9876543210")
     rotating = secrets(new, KEY)
@@ -108,7 +130,7 @@ def test_a_session_too_large_for_a_header_is_refused_and_not_cut() -> None:
 
 
 def test_what_the_tests_forge_would_pass_if_it_were_left_alone() -> None:
-    assert Grant("0123abcd", {}, Shape.GA) == secrets().verify(forged())
+    assert Grant("one", "0123abcd", NOW + 600, {}, Shape.GA) == secrets().verify(forged())
 
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "jti", "aud", "iss", "sub", "shape", "cfg"])
@@ -132,6 +154,16 @@ def test_a_secret_without_one_of_its_claims_is_refused(claim: str) -> None:
         {"exp": NOW + 7201},
         {"iat": float(NOW)},
         {"iat": NOW + 60},
+        {"iat": True},
+        {"iat": 10**400},
+        {"exp": 10**400},
+        {"exp": -1},
+        {"exp": NOW + 600, "iat": NOW - 6601},
+        {"aud": ""},
+        {"aud": {}},
+        {"iss": ["realtime-asr"]},
+        {"sub": ["0123abcd"]},
+        {"cfg": []},
         {"exp": NOW - 60, "iat": NOW - 600},
         {"jti": 7},
         {"sub": 7},
@@ -151,6 +183,16 @@ def test_a_claim_of_the_wrong_type_or_out_of_bounds_is_refused(changes: dict[str
         forged(header={"kid": "k9"}),
         forged(header={"kid": 7}),
         forged(header={"kid": None}),
+        forged(header={"kid": ""}),
+        forged(header={"kid": ["k1"]}),
+        forged(header={"kid": {"k1": "k1"}}),
+        forged(header={"kid": "../../dev/null"}),
+        forged(header={"kid": "k1\u0000"}),
+        forged(header={"b64": False, "crit": ["b64"]}),
+        forged(header={"b64": False}),
+        forged(header={"alg": "hs256"}),
+        forged(header={"alg": ["HS256"]}),
+        forged(header={"alg": "RS256"}),
         forged(header={"crit": ["exp"]}),
         forged(header={"alg": "HS512"}),
         forged(header={"alg": "none"}),
@@ -176,6 +218,12 @@ def test_another_signature_key_or_algorithm_is_refused(value: str) -> None:
         "ek_" + _base64(b"[" * 2500) + ".e30.e30",
         "ek_" + _base64(b'{"alg":"HS256","kid":"k1"}') + "." + _base64(b"[1]") + ".e30",
         "ek_" + _base64(b"\xff\xfe") + ".e30.e30",
+        "ek_" + _base64(b'["HS256"]') + ".e30.e30",
+        "ek_" + _base64(b"7") + ".e30.e30",
+        f"ek_ {forged().removeprefix('ek_')}",
+        "ek_" + forged(),
+        forged() + "." + "e30",
+        forged().replace(".", ".\ud800", 1),
         forged(cfg={"prompt": "x" * 4000}),
         "ek_" + "a" * 1_000_000,
     ],
@@ -188,7 +236,7 @@ def test_what_is_no_secret_is_refused_without_an_error(value: str) -> None:
 def test_padding_after_the_signature_changes_nothing() -> None:
     value = minted(secrets()).value
 
-    assert Grant("0123abcd", SESSION, Shape.GA) == secrets().verify(value + "=")
+    assert secrets().verify(value) == secrets().verify(value + "=") is not None
 
 
 def test_one_changed_character_of_the_content_is_refused() -> None:
@@ -223,3 +271,39 @@ def test_configured_keys_come_in_their_order() -> None:
 
 def test_a_signing_key_is_not_in_its_repr() -> None:
     assert "0123456789" not in repr(KEY)
+
+
+def test_times_are_judged_by_our_own_clock_whatever_the_machine_says() -> None:
+    years_ahead = secrets(clock=ManualClock(began=4_000_000_000))
+
+    assert years_ahead.verify(minted(years_ahead).value) is not None
+
+
+@pytest.mark.parametrize(("lasts", "opens"), [(7_200, True), (7_201, False)])
+def test_a_secret_lives_two_hours_and_no_longer(lasts: int, *, opens: bool) -> None:
+    assert opens == (secrets().verify(forged(exp=NOW + lasts)) is not None)
+
+
+@pytest.mark.parametrize(("key_id", "longest", "too_long"), [("k1", 4_095, 4_097), ("k12", 4_096, 4_098)])
+def test_a_secret_may_be_as_long_as_a_header_bears_and_no_longer(
+    key_id: str, longest: int, too_long: int
+) -> None:
+    """Base64 has no text of every length; it takes two ids to find all those around the limit."""
+    ours = secrets(SigningKey(key_id, KEY.key))
+
+    told = [ours.mint("0123abcd", {"prompt": "x" * length}, Shape.GA, 600) for length in range(2_700, 2_900)]
+
+    made = [minted.value for minted in told if isinstance(minted, Minted)]
+    refused = [problem.message for problem in told if isinstance(problem, Problem)]
+    assert longest == max(map(len, made))
+    assert f"makes {too_long} characters" in refused[0]
+    assert all(ours.verify(value) for value in made)
+
+
+def test_a_secret_names_the_key_it_was_signed_with() -> None:
+    for key_id in ("", "x", "k1"):
+        assert secrets(SigningKey(key_id or "k2", KEY.key)).verify(forged({"kid": None})) is None
+
+
+def test_what_we_never_claim_is_not_looked_at() -> None:
+    assert secrets().verify(forged(nbf=NOW * 10)) is not None

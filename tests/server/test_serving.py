@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import ssl
 import sys
+import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +25,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.serving import Server
 from realtime_asr.server.settings import BadSettings, Settings
-from tests.fakes import ScriptedEngine, speech
+from realtime_asr.transcript.hypothesis import Hypothesis
+from tests.fakes import ScriptedEngine, speech, words
 from tests.server.house import SPOKEN, settings
 
 
@@ -184,38 +187,124 @@ async def test_a_server_that_stops_does_not_wait_for_a_model_to_be_swapped() -> 
         await loading.wait()
 
 
+async def test_while_it_leaves_a_server_takes_nobody_in_and_finishes_what_was_said() -> None:
+    server = Server(settings())
+    final = asyncio.Event()
+    server.gateway.sessions.engine.open = lambda _: Held(final)  # type: ignore[assignment, method-assign]
+    async with server.serving() as running, calling(server.base_url) as call, httpx2.AsyncClient() as client:
+        base_url = server.base_url.removesuffix("/v1")
+        server.handle_exit(signal.SIGTERM, None)
+        ready, alive = [await client.get(f"{base_url}/{name}") for name in ("readyz", "livez")]
+        minted = await client.post(f"{base_url}/v1/realtime/client_secrets", json={})
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(base_url.replace("http", "ws", 1) + "/v1/realtime")
+        final.set()
+        completed = await until(call, ".completed")
+        with pytest.raises(ConnectionClosed):
+            await call.recv()
+        await running
+
+    turned_away = refused.value.response
+    assert [503, 200, 503, 503] == [answer.status_code for answer in (ready, alive, minted, turned_away)]
+    assert all("retry-after" in answer.headers for answer in (ready, minted, turned_away))
+    assert (SPOKEN, 1012) == (completed["transcript"], call.close_code)
+
+
+class Held:
+    """A turn whose text waits for an event."""
+
+    def __init__(self, final: asyncio.Event) -> None:
+        self.over = asyncio.Event()
+        self._final = final
+
+    def _take(self, *_: object) -> None: ...
+
+    feed = prepare = abandon = _take
+
+    def finish(self, _: int) -> None:
+        self.over.set()
+
+    async def hypotheses(self) -> AsyncIterator[Hypothesis]:
+        await self._final.wait()
+        yield Hypothesis(words(SPOKEN), final=True)
+
+
+async def test_a_file_that_was_heard_is_transcribed_before_the_server_leaves() -> None:
+    server = Server(settings())
+    final = asyncio.Event()
+    turn = Held(final)
+    server.gateway.sessions.engine.open = lambda _: turn  # type: ignore[assignment, method-assign]
+    file = {"file": ("a.wav", wav(speech(1)))}
+    async with server.serving() as running, httpx2.AsyncClient(base_url=server.base_url) as client:
+        sent = asyncio.create_task(
+            client.post("/audio/transcriptions", data={"model": "whisper-1"}, files=file)
+        )
+        await turn.over.wait()
+        server.handle_exit(signal.SIGTERM, None)
+        await client.get("/models")
+        final.set()
+        answer = await sent
+        await running
+
+    assert (200, SPOKEN) == (answer.status_code, answer.json()["text"])
+
+
+def wav(pcm: bytes) -> bytes:
+    whole = io.BytesIO()
+    with wave.open(whole, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(24_000)
+        file.writeframes(pcm)
+    return whole.getvalue()
+
+
 MUTE = """
 import asyncio, sys
 from realtime_asr.server.serving import Server
 from tests.server.house import settings
+from tests.server.test_serving import Held
 
-class Mute:
-    feed = prepare = finish = abandon = lambda *_: None
-    async def hypotheses(self):
-        await asyncio.Event().wait()
-        yield
-
-server = Server(settings(log_level="info"))
-server.gateway.sessions.engine.open = lambda request: Mute()
+server = Server(settings(log_level="info", drain_seconds=float(sys.argv[1])))
+server.gateway.sessions.engine.open = lambda request: Held(asyncio.Event())
 server.run()
 """
 
 
-async def test_told_twice_a_server_leaves_at_once() -> None:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", MUTE, stderr=asyncio.subprocess.PIPE)
-    base_url = f"{await address(process)}/v1"
-    async with calling(base_url) as call, httpx2.AsyncClient() as client:
+@asynccontextmanager
+async def mute(drain_seconds: float) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A server whose engine never says anything."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", MUTE, str(drain_seconds), stderr=asyncio.subprocess.PIPE
+    )
+    yield process, f"{await address(process)}/v1"
+    async with asyncio.timeout(6):
+        await process.communicate()
+
+
+async def test_a_server_leaves_in_time_whatever_is_not_transcribed_by_then() -> None:
+    async with mute(drain_seconds=1) as (process, base_url), calling(base_url) as call:
         process.terminate()
-        while (await client.get(base_url.replace("/v1", "/readyz"))).status_code == 200:
-            pass
+        failed = await until(call, ".failed")
+        with pytest.raises(ConnectionClosed):
+            await call.recv()
+
+    assert "server_error" == failed["error"]["type"]
+    assert (1012, 0) == (call.close_code, process.returncode)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_told_twice_a_server_leaves_at_once(number: signal.Signals) -> None:
+    async with mute(drain_seconds=60) as (process, base_url), calling(base_url) as call:
         process.terminate()
-        # Well before the ten seconds that the open item would be waited for.
-        async with asyncio.timeout(6):
-            await process.communicate()
+        async with httpx2.AsyncClient() as client:
+            while (await client.get(base_url.replace("/v1", "/readyz"))).status_code == 200:
+                pass
+        process.send_signal(number)
         with pytest.raises(ConnectionClosed):
             await until(call, "transcription.completed")
 
-    assert process.returncode == -signal.SIGTERM
+    assert process.returncode == -number
 
 
 async def address(process: asyncio.subprocess.Process) -> str:
@@ -233,12 +322,11 @@ def test_a_server_that_is_stopping_already_takes_it_for_the_second_time(number: 
 
     server.handle_exit(number, None)
 
-    assert server.force_exit == (number == signal.SIGINT)
+    assert server.force_exit
 
 
-async def test_a_client_that_reads_nothing_does_not_keep_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Server(settings())
-    monkeypatch.setattr(server.config, "timeout_graceful_shutdown", 0.1)
+async def test_an_upload_that_does_not_end_does_not_keep_the_server() -> None:
+    server = Server(settings(drain_seconds=0.5))
     async with server.serving() as running:
         _, writer = await asyncio.open_connection(*server.base_url[7:-3].split(":"))
         writer.write(b"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")

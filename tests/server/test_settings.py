@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from realtime_asr.server.auth import digest_of
 from realtime_asr.server.settings import (
     OPENAI_NAMES,
     BadSettings,
@@ -261,6 +262,105 @@ def test_other_machines_are_not_let_in_without_keys(host: str) -> None:
 )
 def test_whoever_says_who_may_enter_may_listen(flags: dict[str, Any]) -> None:
     assert check(load(flags)) == []
+
+
+# Keys with names
+
+
+DIGEST, ANOTHER = "ab" * 32, "cd" * 32
+
+
+def test_the_file_has_a_table_for_each_key(file: WriteFile) -> None:
+    path = file(
+        f'[keys.alice]\nkey = "{CANARY}"\nsessions = 3\nmodels = ["bundled"]\n[keys.bob]\nhash = "{DIGEST}"'
+    )
+
+    settings = load({"config": path})
+
+    alice, bob = settings.keys["alice"], settings.keys["bob"]
+    assert settings.has_keys
+    assert (3, ("bundled",), None) == (alice.sessions, alice.models, alice.audio_per_minute)
+    assert (digest_of(CANARY), DIGEST) == (alice.digest, bob.digest)
+    assert CANARY not in repr(settings)
+
+
+@pytest.mark.parametrize("given", [[f"alice={DIGEST}", f"bob={ANOTHER}"], f"alice={DIGEST}, bob={ANOTHER},"])
+def test_with_flags_and_in_the_environment_a_name_leads_to_a_digest(given: object) -> None:
+    assert {"alice": DIGEST, "bob": ANOTHER} == {
+        name: key.digest for name, key in load({"keys": given}).keys.items()
+    }
+
+
+@pytest.mark.parametrize("given", [["alice"], [7], "alice"])
+def test_a_named_key_needs_a_digest(given: object) -> None:
+    assert ["keys: write each as NAME=SHA256."] == wrong(keys=given)
+
+
+def test_a_key_in_the_place_of_its_digest_is_not_quoted() -> None:
+    [sentence] = wrong(keys=[f"alice={CANARY}"])
+
+    assert sentence.startswith("keys.alice.hash: ")
+
+
+def test_a_misspelt_setting_of_a_key_is_named(file: WriteFile) -> None:
+    path = file(f'[keys.alice]\nhash = "{DIGEST}"\nsesions = 2')
+
+    assert ["keys.alice.sesions is no setting. Did you mean keys.alice.sessions?"] == wrong(config=path)
+
+
+def test_a_table_has_either_a_key_or_a_digest() -> None:
+    keys = {"alice": {"sessions": 1}, "bob": {"hash": DIGEST, "key": CANARY}}
+
+    assert ["keys.alice: set one of key and hash.", "keys.bob: set one of key and hash."] == wrong(keys=keys)
+
+
+def test_one_key_has_one_name() -> None:
+    keys = {
+        "alice": {"key": CANARY},
+        "bob": {"hash": digest_of(CANARY).upper()},
+        "carol": {"hash": DIGEST},
+        "dave": {"hash": ANOTHER},
+    }
+
+    assert [
+        "keys.bob: this key is also keys.alice.",
+        "keys.carol: this key is also in api_keys or api_key_hashes.",
+        "keys.dave: this key is also in api_keys or api_key_hashes.",
+    ] == wrong(keys=keys, api_keys=["one"], api_key_hashes=[DIGEST.upper(), ANOTHER])
+
+
+def test_a_name_that_means_somebody_else_is_refused() -> None:
+    keys = [f"anonymous={DIGEST}", f"{digest_of('one')[:12]}={ANOTHER}"]
+
+    assert [
+        "keys.anonymous: this name is taken.",
+        f"keys.{digest_of('one')[:12]}: this name is taken.",
+    ] == wrong(keys=keys, api_keys=["one"])
+
+
+def test_a_model_that_is_not_served_cannot_be_allowed() -> None:
+    keys = {"alice": {"hash": DIGEST, "models": ["fast", "bundled", "nobody"]}}
+
+    assert [
+        "key_models: 'whisper-1' is no model that is served.",
+        "keys.alice.models: 'nobody' is no model that is served.",
+    ] == wrong(keys=keys, key_models=["bundled", "whisper-1"], models=["fast=tiny"])
+
+
+def test_named_keys_let_a_server_listen_everywhere() -> None:
+    assert check(load({"host": "0.0.0.0", "keys": [f"alice={DIGEST}"]})) == []
+
+
+def test_named_keys_are_shown_without_their_secrets() -> None:
+    keys = {"alice": {"key": CANARY, "sessions": 2}, "bob": {"hash": DIGEST, "models": ["bundled"]}}
+    settings = load({"keys": keys})
+
+    told = shown(settings)
+
+    assert CANARY not in told
+    assert {"sessions": 2} == tomllib.loads(told)["keys"]["alice"]
+    assert '# "key" = "**********"' in told
+    assert {"hash": DIGEST, "models": ["bundled"]} == tomllib.loads(told)["keys"]["bob"]
 
 
 def test_keys_and_no_auth_exclude_each_other() -> None:

@@ -23,8 +23,9 @@ from realtime_asr.session.commands import Refuse
 from realtime_asr.session.config import NoiseReduction, Transcription
 from realtime_asr.session.events import Event, ItemAdded, Rejected, SessionCreated, SessionUpdated
 from realtime_asr.session.problem import Problem
+from tests.decoders.files import WAV, encoded
 from tests.dialects.test_openai_frames import ON_THE_WIRE
-from tests.fakes import configured, counted_ids, speech
+from tests.fakes import configured, counted_ids, speech, tone
 from tools.describe_wire import ROOT, main
 
 Json = dict[str, Any]
@@ -61,9 +62,11 @@ def nodes(node: object) -> Iterator[Json]:
             yield from nodes(inner)
 
 
-def gateway() -> Gateway:
+def gateway(**more: Any) -> Gateway:
     script, keys = ("The kettle is on.",), (SecretStr(KEY),)
-    return Gateway(Settings(engine="replay", replay_script=script, vad="energy", api_keys=keys, azure=True))
+    return Gateway(
+        Settings(engine="replay", replay_script=script, vad="energy", api_keys=keys, azure=True, **more)
+    )
 
 
 def sent_by(direction: str) -> list[str]:
@@ -140,9 +143,23 @@ def test_every_http_route_is_described_and_nothing_else() -> None:
 APPEND = {"type": "input_audio_buffer.append", "audio": base64.b64encode(speech(0.5)).decode()}
 LITERAL = "/v1/realtime/intent=transcription"
 GA, AZURE = "/v1/realtime/client_secrets", "/openai/v1/realtime/client_secrets"
+REVOKE = "/v1/realtime/client_secrets/revoke"
 BETA = "/v1/realtime/transcription_sessions"
 NO_SUCH_GA = {"session": {"type": "transcription", "audio": {"input": {"transcription": {"model": "no"}}}}}
 HUGE = "x" * (24 * 1024 * 1024 + 1)
+FOR_OPERATORS = ("/stats", "/metrics")
+TRANSCRIPTIONS = ("/v1/audio/transcriptions", "/openai/v1/audio/transcriptions")
+TRANSLATIONS = ("/v1/audio/translations", "/openai/v1/audio/translations")
+FILES = (*TRANSCRIPTIONS, *TRANSLATIONS)
+RECORDING = encoded(tone(16_000), WAV)
+ENCODED = base64.b64encode(RECORDING).decode()
+VAST = {"authorization": f"Bearer {KEY}", "content-type": "application/json", "content-length": "100000000"}
+
+
+def file(**fields: str) -> Json:
+    return {"files": {"file": RECORDING}, "data": {"model": "whisper-1", **fields}}
+
+
 CASES: list[tuple[str, str, int, Json]] = [
     *[("post", path, 200, {"json": {}}) for path in (GA, AZURE, BETA)],
     *[("post", path, 400, {"json": []}) for path in (GA, AZURE, BETA, LITERAL)],
@@ -150,8 +167,24 @@ CASES: list[tuple[str, str, int, Json]] = [
     *[("post", path, 404, {"json": NO_SUCH_GA}) for path in (GA, AZURE)],
     ("post", BETA, 404, {"json": {"input_audio_transcription": {"model": "no"}}}),
     *[("post", path, 413, {"content": HUGE}) for path in (GA, AZURE, BETA, LITERAL)],
+    ("post", REVOKE, 400, {"json": {}}),
+    ("post", REVOKE, 401, {"headers": {}}),
+    ("post", REVOKE, 404, {"json": {"value": "ek_1"}}),
+    ("post", REVOKE, 413, {"content": HUGE}),
     ("post", LITERAL, 200, {"json": APPEND}),
     ("post", LITERAL, 200, {"json": APPEND, "headers": {"api-key": KEY, "accept": "text/event-stream"}}),
+    *[
+        ("post", path, 200, file(response_format=written))
+        for path in FILES
+        for written in ("json", "verbose_json", "srt")
+    ],
+    *[("post", path, 200, file(response_format="diarized_json")) for path in TRANSCRIPTIONS],
+    *[("post", path, 200, file(stream="true")) for path in TRANSCRIPTIONS],
+    *[("post", path, 200, {"json": {"model": "whisper-1", "file": ENCODED}}) for path in FILES],
+    *[("post", path, 400, {"json": []}) for path in FILES],
+    *[("post", path, 401, {"headers": {}}) for path in FILES],
+    *[("post", path, 404, file(model="no")) for path in FILES],
+    *[("post", path, 413, {"headers": VAST}) for path in FILES],
     ("get", "/v1/models", 200, {}),
     ("get", "/v1/models", 401, {"headers": {"x-api-key": "wrong"}}),
     ("get", "/v1/models/{name}", 200, {"name": "whisper-1"}),
@@ -159,14 +192,19 @@ CASES: list[tuple[str, str, int, Json]] = [
     ("get", "/v1/models/{name}", 404, {"name": "whisper/9"}),
     ("get", "/health", 200, {}),
     ("get", "/readyz", 200, {}),
+    ("get", "/livez", 200, {}),
+    *[("get", path, 200, {}) for path in FOR_OPERATORS],
+    *[("get", path, 401, {"headers": {}}) for path in FOR_OPERATORS],
+    ("get", "/metrics", 200, {"headers": {"api-key": KEY, "accept": "application/openmetrics-text"}}),
 ]
 NEED_READINESS = [
-    *(("post", path) for path in (GA, AZURE, BETA, LITERAL)),
+    *(("post", path) for path in (GA, AZURE, BETA, LITERAL, REVOKE, *FILES)),
     *(("get", path) for path in ("/v1/models", "/v1/models/{name}")),
 ]
 MAY_BE_UNREADY = [*NEED_READINESS, ("get", "/readyz")]
-NEED_A_PLACE = [*((path, {}) for path in (GA, AZURE, BETA)), (LITERAL, APPEND)]
-NEVER_SEEN_BROKEN = [("get", "/health"), ("get", "/readyz")]
+NEED_A_PLACE = [*((path, {}) for path in (GA, AZURE, BETA, *FILES)), (LITERAL, APPEND)]
+NEVER_SEEN_STALLED = [("post", path) for path in FILES]
+NEVER_SEEN_BROKEN = [("get", path) for path in ("/health", "/readyz", "/livez", *FOR_OPERATORS)]
 
 
 def ask(client: TestClient, method: str, path: str, how: Mapping[str, Any]) -> tuple[int, Json]:
@@ -191,6 +229,17 @@ def test_real_answers_are_as_described(method: str, path: str, status: int, how:
         answered, _ = ask(client, method, path, how)
 
     assert status == answered
+
+
+def test_the_real_answer_to_a_revocation_is_as_described(tmp_path: Path) -> None:
+    server = gateway(state_folder=tmp_path)
+
+    with TestClient(server.app(print)) as client:
+        server.reception.ready = True
+        secret = client.post(GA, headers={"api-key": KEY}).json()["value"]
+        answered, _ = ask(client, "post", REVOKE, {"json": {"value": secret}})
+
+    assert answered == 200
 
 
 @pytest.mark.parametrize(("method", "path"), NEED_READINESS)
@@ -246,9 +295,11 @@ def test_every_described_answer_was_seen() -> None:
 
     assert described == {
         *((method, path, status) for method, path, status, _ in CASES),
+        ("post", REVOKE, 200),
         *((method, path, 403) for method, path in NEED_READINESS),
         *((method, path, 503) for method, path in MAY_BE_UNREADY),
         *(("post", path, 429) for path, _ in NEED_A_PLACE),
+        *((method, path, 408) for method, path in NEVER_SEEN_STALLED),
         *((method, path, 500) for method, path in [*NEED_READINESS, *NEVER_SEEN_BROKEN]),
     }
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from realtime_asr.dialects import openai_beta as beta
 from realtime_asr.dialects import openai_ga as ga
 from realtime_asr.dialects.negotiate import Shape
+from realtime_asr.dialects.openai_file_answers import TooLarge
 from realtime_asr.dialects.openai_frames import DeltaFrame, ServerFrame, Told
 from realtime_asr.dialects.openai_realtime import CLIENT_FRAMES
 from realtime_asr.dialects.openai_shared import AppendFrame
@@ -17,6 +18,7 @@ from realtime_asr.session.problem import Problem, ProblemKind
 from realtime_asr.transports.literal_post import LITERAL_PATH
 from realtime_asr.transports.openai_errors import error_response
 from realtime_asr.transports.openai_rest import foreign, not_ready
+from tools.describe.files import FILE_MODELS, TOO_LARGE, file_operations
 from tools.describe.samples import BETA_SETTINGS, CLIENT, GA_SETTINGS, SECRET, SERVER, ids, minted
 from tools.describe.schemas import Json, Schemas
 
@@ -28,6 +30,10 @@ class Secret(Told):
 
 class ClientSecret(Secret):
     session: ga.SessionObject
+
+
+class Revoked(Told):
+    revoked: Literal[True]
 
 
 class TranscriptionSession(beta.SessionObject):
@@ -69,6 +75,9 @@ class PostedDelta(ServerFrame):
     logprobs: None
 
 
+Status = Literal["ready", "not ready", "stalled", "no engine"]
+
+
 class ModelHealth(Told):
     """With counters of what it did."""
 
@@ -81,14 +90,55 @@ class ModelHealth(Told):
 class Health(Told):
     """`capacity` is how many sessions the server admits; null when nobody measured that."""
 
-    status: Literal["ready", "not ready", "stalled"]
+    status: Status
     sessions: int
     capacity: int | None
     models: dict[str, ModelHealth]
 
 
 class Readiness(Told):
-    status: Literal["ready", "not ready", "stalled"]
+    status: Status
+
+
+class Life(Told):
+    status: Literal["alive"]
+
+
+class Quantiles(Told):
+    count: int
+    p50: float
+    p95: float
+    p99: float
+
+
+class SessionCounts(Told):
+    """`open` and `started` are by the door they came through; `most` is null where any number may."""
+
+    open: dict[str, int]
+    started: dict[str, int]
+    recordings: int
+    most: int | None
+
+
+class Stats(Told):
+    """Counts are since the server started, quantiles of the last `recent_seconds`. All are by names of ours:
+    models as they are served, kinds of passes, codes of errors.
+    """
+
+    status: Status
+    sessions: SessionCounts
+    queue: dict[str, int]
+    passes_running: dict[str, int]
+    recent_seconds: float
+    latency_seconds: dict[str, dict[str, Quantiles]]
+    pass_seconds: dict[str, Quantiles]
+    real_time_factor: dict[str, Quantiles]
+    corrections: int
+    refusals: dict[str, int]
+    errors: dict[str, int]
+    audio_seconds: float
+    in_flight_bytes: int
+    memory_bytes: int
 
 
 class ErrorDetail(Told):
@@ -104,15 +154,20 @@ class Error(Told):
 
 _SCHEMAS: Final = Schemas(
     ga.ClientSecretRequest,
+    ga.RevocationRequest,
     beta.TranscriptionSessionRequest,
     *CLIENT_FRAMES,
+    *FILE_MODELS,
     ClientSecret,
+    Revoked,
     TranscriptionSession,
     Model,
     ModelList,
     PostedDelta,
     Health,
     Readiness,
+    Life,
+    Stats,
     Error,
 )
 
@@ -141,7 +196,8 @@ def openapi(version: str) -> Json:
             "securitySchemes": _SECURITY,
             "headers": _HEADERS,
             "responses": {
-                name: _refusal(description, example) for name, description, example in _REFUSALS.values()
+                **{name: _refusal(description, example) for name, description, example in _REFUSALS.values()},
+                "FileTooLarge": _json("The file is too large.", _SCHEMAS[TooLarge], TOO_LARGE),
             },
             "schemas": _SCHEMAS.by_name,
         },
@@ -173,12 +229,17 @@ def _paths() -> Json:
     return {
         "/v1/realtime/client_secrets": {"post": _client_secrets("createClientSecret")},
         "/openai/v1/realtime/client_secrets": {"post": _client_secrets("createClientSecretAzure")},
+        "/v1/realtime/client_secrets/revoke": {"post": _revocation()},
         "/v1/realtime/transcription_sessions": {"post": _transcription_sessions()},
         LITERAL_PATH: {"post": _literal_post()},
+        **{path: {"post": _file(operation)} for path, operation in file_operations(_SCHEMAS).items()},
         "/v1/models": {"get": _models()},
         "/v1/models/{name}": {"get": _model()},
         "/health": {"get": _health()},
         "/readyz": {"get": _readyz()},
+        "/livez": {"get": _livez()},
+        "/stats": {"get": _stats()},
+        "/metrics": {"get": _metrics()},
     }
 
 
@@ -194,6 +255,26 @@ def _client_secrets(operation: str) -> Json:
             400, 401, 403, 404, 413, 429, 500, 503,
         ),
     }  # fmt: skip
+
+
+def _revocation() -> Json:
+    unknown = Problem("client_secret_not_found", "Your key did not mint this client secret.", "value")
+    answered = _responses(
+        _json("It opens nothing any more, and its sessions end.", _SCHEMAS[Revoked], {"revoked": True}),
+        400, 401, 403, 404, 413, 500, 503,
+    )  # fmt: skip
+    return {
+        "operationId": "revokeClientSecret",
+        "summary": "Takes a client secret back before it expires. For the key that minted it; ours.",
+        "requestBody": {
+            **_body(_SCHEMAS[ga.RevocationRequest], {"value": SECRET["value"]}),
+            "required": True,
+        },
+        "responses": {
+            **answered,
+            "404": _refusal("No client secret of this key's that is valid.", error_response(404, unknown)),
+        },
+    }
 
 
 def _transcription_sessions() -> Json:
@@ -227,6 +308,12 @@ def _literal_post() -> Json:
         "requestBody": {**event, "required": True},
         "responses": _responses(answer, 400, 401, 403, 413, 429, 500, 503),
     }
+
+
+def _file(operation: Json) -> Json:
+    refused = _responses({}, 400, 401, 403, 404, 408, 413, 429, 500, 503)
+    too_large = {"$ref": "#/components/responses/FileTooLarge"}
+    return {**operation, "responses": {**refused, "413": too_large, **operation["responses"]}}
 
 
 _MODEL: Final[Json] = {
@@ -294,6 +381,57 @@ def _readyz() -> Json:
     }
 
 
+def _livez() -> Json:
+    return {
+        "operationId": "livez",
+        "summary": "Whether the server gets round to answering.",
+        "security": [],
+        "responses": _responses(_json("It does.", _SCHEMAS[Life], {"status": "alive"}), 500),
+    }
+
+
+def _stats() -> Json:
+    quick, slow = ({"count": 80, "p50": at, "p95": 2 * at, "p99": 3 * at} for at in (0.25, 0.5))
+    example = {
+        "status": "ready",
+        "sessions": {"open": {"realtime": 3}, "started": {"realtime": 17}, "recordings": 0, "most": 24},
+        "queue": {"bundled": 0},
+        "passes_running": {"bundled": 1},
+        "recent_seconds": 300.0,
+        "latency_seconds": {
+            "final_after_speech": {"bundled": slow},
+            "final_after_commit": {"bundled": quick},
+        },
+        "pass_seconds": {"bundled/final": quick},
+        "real_time_factor": {"bundled": quick},
+        "corrections": 1,
+        "refusals": {"rate_limit_exceeded": 2},
+        "errors": {"invalid_json": 1},
+        "audio_seconds": 1730.5,
+        "in_flight_bytes": 0,
+        "memory_bytes": 412_000_000,
+    }
+    return {
+        "operationId": "stats",
+        "summary": "How busy the server is. Needs any API key or a key for figures, where there are such.",
+        "responses": _responses(_json("The figures.", _SCHEMAS[Stats], example), 401, 500),
+    }
+
+
+def _metrics() -> Json:
+    text = {"schema": {"type": "string"}, "example": "realtime_asr_ready 1.0\n"}
+    answer = {
+        "description": "The figures.",
+        "headers": {"x-request-id": {"$ref": "#/components/headers/x-request-id"}},
+        "content": {"text/plain": text, "application/openmetrics-text": text},
+    }
+    return {
+        "operationId": "metrics",
+        "summary": "The same as Prometheus reads it, with traces as exemplars for who accepts OpenMetrics.",
+        "responses": _responses(answer, 401, 500),
+    }
+
+
 def _body(schema: Json, example: Json) -> Json:
     return {"content": {"application/json": {"schema": schema, "example": example}}}
 
@@ -330,6 +468,11 @@ _REFUSALS: Final[Mapping[int, tuple[str, str, Response]]] = {
         "Nobody answers to this name.",
         error_response(404, Problem("model_not_found", "The model `whisper-9` does not exist.", "model")),
     ),
+    408: (
+        "Stalled",
+        "Nothing came of the body for too long.",
+        error_response(408, Problem(None, "Nothing came of your request for 30 seconds.")),
+    ),
     413: (
         "TooLarge",
         "The body is too large.",
@@ -337,7 +480,7 @@ _REFUSALS: Final[Mapping[int, tuple[str, str, Response]]] = {
     ),
     429: (
         "NoPlaceLeft",
-        "As many sessions as the server can serve are here already.",
+        "As many are here as the server can serve, or this key did as much as it may.",
         error_response(
             429,
             Problem(

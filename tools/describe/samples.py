@@ -39,12 +39,13 @@ from realtime_asr.session.events import (
     SessionUpdated,
     SpeechStarted,
     SpeechStopped,
+    Timing,
     TranscriptCompleted,
     TranscriptFailed,
     TranscriptGrew,
 )
 from realtime_asr.session.problem import Problem
-from realtime_asr.transcript.hypothesis import Word
+from realtime_asr.transcript.hypothesis import Effort, Word
 from tools.describe.schemas import Json
 
 
@@ -59,7 +60,7 @@ _SESSION: Final = ids("sess_")()
 _CONFIG: Final = SessionConfig(
     Transcription("whisper-1", language="en"),
     chosen_detection=ServerVad(silence_duration_ms=400),
-    include=("word_times",),
+    include=("word_times", "timings"),
 )
 _WORDS: Final = (
     Word(" The", -0.02, samples(470), samples(590)),
@@ -67,6 +68,7 @@ _WORDS: Final = (
     Word(" is", -0.01, samples(1_070), samples(1_190)),
     Word(" on.", -0.03, samples(1_190), samples(1_520)),
 )
+_TIMING: Final = Timing(1.52, 1.92, 1.934, Effort(waited=0.0, decoded=0.611, passes=4))
 _PCM16: Final = "AADoA9AHuAvQB+gDAAAY/DD4SPQw+Bj8"
 
 GA_SETTINGS: Final[Json] = {
@@ -78,13 +80,13 @@ GA_SETTINGS: Final[Json] = {
             "turn_detection": {"type": "server_vad", "silence_duration_ms": 400},
         }
     },
-    "include": ["item.input_audio_transcription.word_times"],
+    "include": ["item.input_audio_transcription.word_times", "item.input_audio_transcription.timings"],
 }
 BETA_SETTINGS: Final[Json] = {
     "input_audio_format": "pcm16",
     "input_audio_transcription": {"model": "whisper-1", "language": "en"},
     "turn_detection": {"type": "server_vad", "silence_duration_ms": 400},
-    "include": ["item.input_audio_transcription.word_times"],
+    "include": ["item.input_audio_transcription.word_times", "item.input_audio_transcription.timings"],
 }
 CLIENT: Final[dict[type[BaseModel], Json]] = {
     ga.SessionUpdateFrame: {"type": "session.update", "event_id": "mine-1", "session": GA_SETTINGS},
@@ -106,7 +108,7 @@ _SAID: Final[tuple[Event, ...]] = (
     AudioCommitted(_ITEM, None),
     ItemAdded(_ITEM, None),
     TranscriptGrew(_ITEM, " is on."),
-    TranscriptCompleted(_ITEM, "The kettle is on.", samples(1_720), "en", words=_WORDS),
+    TranscriptCompleted(_ITEM, "The kettle is on.", samples(1_720), "en", words=_WORDS, timing=_TIMING),
     TranscriptFailed(_ITEM, Problem(None, "The engine stopped.", kind="server_error")),
     IdleTimedOut(_ITEM, samples(2_140), samples(8_140)),
     AudioCleared(),

@@ -23,8 +23,8 @@ the beta API. Settings that are not written here are ignored, unless the server 
 event that cannot be served is answered with `error`, and the session goes on.
 
 Beyond OpenAI's, for those who ask: `deltas` of `after_commit` among the settings of a transcription
-holds deltas back until the turn is over, and `item.input_audio_transcription.word_times` in `include`
-gives `completed` its `words`.
+holds deltas back until the turn is over; in `include`, `item.input_audio_transcription.word_times` gives
+`completed` its `words`, and `item.input_audio_transcription.timings` tells where the time went.
 
 Credentials go in a header or, from browsers, as the subprotocol `openai-insecure-api-key.<key>` next
 to `realtime`. A server without API keys asks nobody for one.
@@ -38,8 +38,9 @@ is told `error`, then the connection closes. Close codes:
 - 1009: a message was too large
 - 1011: the server failed
 - 1012: the server restarts
-- 1013: as many sessions as the server can serve are here already, code `rate_limit_exceeded`; try later
-- 3000: no credential, or one that is not good here
+- 1013: the server serves as many sessions as it can, or this key does as much as it may, code
+  `rate_limit_exceeded`; try later
+- 3000: no credential, one that is not good here, or one that was revoked meanwhile
 - 4000: what the address asks for is not served
 """
 
