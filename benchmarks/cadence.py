@@ -77,7 +77,7 @@ def measured(folder: Path, sizes: Sequence[Size], lengths: Sequence[float], runs
         models[size, name] = policy(FasterWhisperSettings(str(folder / size), device="cpu", cpu_threads=1))
         models[size, name].load()
     cases = list(product(sizes, lengths, _POLICIES)) * runs
-    random.Random(0).shuffle(cases)  # noqa: S311 - an order, no secret
+    random.Random(0).shuffle(cases)
     took: dict[tuple[Size, float, str], list[float]] = {}
     for size, length, name in cases:
         took.setdefault((size, length, name), []).append(

@@ -32,7 +32,7 @@ from benchmarks.random_whisper import Size, make
 from realtime_asr.bench.measure import Measure
 from realtime_asr.bench.plan import Dialect, Plan
 from realtime_asr.bench.run import run
-from realtime_asr.server.own_server import PROGRAM, own_server
+from realtime_asr.server.commands.own_server import PROGRAM, own_server
 from realtime_asr.server.settings import Settings
 
 Policy = Literal["naive", "final only", "ours", "ours, not ahead", "ours, 30 s"]
@@ -163,7 +163,7 @@ def main() -> None:
     if peers and len(wanted.sizes) > 1:
         parser.error("a peer serves one size: say which with --sizes")
     cases = [Case(*each) for each in product(wanted.sizes, wanted.turn_seconds, [*wanted.policies, *peers])]
-    random.Random(wanted.seed).shuffle(cases)  # noqa: S311 - an order, no secret
+    random.Random(wanted.seed).shuffle(cases)
     with TemporaryDirectory() as folder:
         models = {size: make(size, Path(folder) / size) for size in wanted.sizes}
         results = []

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.engine import Engine, EngineError, Job, Text
 from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings, _Task
-from realtime_asr.server.cli import main
+from realtime_asr.server.commands.cli import main
 from realtime_asr.server.models import NamedModel
 
 

@@ -36,7 +36,7 @@ Merge = tuple[str, str]
 POSITIONS: Final = 448
 """The length of the decoder's position table: prompt and text together."""
 START: Final = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>")
-WORDS: Final = random.Random(0).sample(  # noqa: S311 - words, not secrets
+WORDS: Final = random.Random(0).sample(
     sorted({word for words in LEXICON.values() for word in words if len(word) > 1}), 250
 )
 """As many as a layer of the smallest size can remember; none twice."""

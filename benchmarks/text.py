@@ -61,7 +61,7 @@ class Spoken:
 
 
 def speech(count: int, seed: int) -> Iterator[Spoken]:
-    rng, espeak = random.Random(seed), Espeak()  # noqa: S311 - sentences, not secrets
+    rng, espeak = random.Random(seed), Espeak()
     while count > 0:
         text, voice = utterance(rng), rng.choice(VOICES)
         said = espeak.say(text, Manner(f"en-us{voice}", rng.randint(140, 190)))

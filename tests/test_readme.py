@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime_asr.server.cli import main, parser
+from realtime_asr.server.commands.cli import main, parser
 from tools.readme_command import command
 
 ROOT = Path(__file__).parents[1]

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_core import from_json
 
 from realtime_asr.audio.detection import ServerVad
 from realtime_asr.audio.formats import AudioFormat
 from realtime_asr.dialects.faults import excerpt, problem
-from realtime_asr.dialects.openai_shared import LanguageCode, Name, Sent, may_be_untyped, typed, validated
+from realtime_asr.dialects.openai_shared import LanguageCode, Name, Sent, typed, validated
 from realtime_asr.session.config import (
     UNSET,
     Extra,
@@ -99,8 +99,6 @@ class TranslationFields(_Fields):
 
 class ChunkingStrategy(Sent):
     """How turns are told apart. What is left out is as for realtime sessions."""
-
-    model_config = ConfigDict(json_schema_extra=may_be_untyped)
 
     type: Literal["server_vad"]
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from realtime_asr.audio.formats import AudioFormat, Encoding
@@ -31,7 +31,6 @@ from realtime_asr.dialects.openai_shared import (
     Pcmu,
     Sent,
     SessionSettings,
-    may_be_untyped,
     read_body,
     typed,
 )
@@ -72,8 +71,6 @@ def _not_realtime(sent: object) -> object:
 
 
 class Session(SessionSettings):
-    model_config = ConfigDict(json_schema_extra=may_be_untyped)
-
     type: Annotated[Literal["transcription"], BeforeValidator(_not_realtime)]
     audio: Audio | None = None
 

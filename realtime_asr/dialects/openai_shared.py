@@ -90,11 +90,6 @@ def validated(model: type[S], sent: object, *, strict: bool) -> S:
     return model.model_validate(sent, extra="forbid" if strict else "ignore", context=strict)
 
 
-def may_be_untyped(schema: dict[str, Any]) -> None:
-    """What `typed` does, in the description of such an object."""
-    schema["required"].remove("type")
-
-
 def typed(name: str) -> BeforeValidator:
     """An object without its type is one of these, unless we are strict."""
 
@@ -186,8 +181,6 @@ class _Vad(Sent):
 
 
 class ServerVadSettings(_Vad):
-    model_config = ConfigDict(json_schema_extra=may_be_untyped)
-
     type: Literal["server_vad"]
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     prefix_padding_ms: Annotated[int, Field(ge=0, le=30_000)] = 300

@@ -17,17 +17,17 @@ from realtime_asr.engines.engine import Engine, Passed, UnusableModel
 from realtime_asr.runtime.clock import Clock, SystemClock
 from realtime_asr.runtime.journal import Journal
 from realtime_asr.runtime.sessions import Sessions
-from realtime_asr.server.auth import Auth, Keys
+from realtime_asr.server.access.auth import Auth, Keys
+from realtime_asr.server.access.revocations import Revocations
+from realtime_asr.server.access.secrets import Secrets, keyring
 from realtime_asr.server.capacity import admission
-from realtime_asr.server.figures import watch
 from realtime_asr.server.health import Instruments, health_routes
-from realtime_asr.server.logs import log_model, write
 from realtime_asr.server.models import ModelSettings, NamedModel, named_models
 from realtime_asr.server.parts import denoisers, engines, scorers
-from realtime_asr.server.revocations import Revocations
-from realtime_asr.server.secrets import Secrets, keyring
 from realtime_asr.server.settings import Settings, model_names, served_name
-from realtime_asr.server.watching import Watching, telemetry
+from realtime_asr.server.watching.figures import watch
+from realtime_asr.server.watching.logs import log_model, write
+from realtime_asr.server.watching.observers import Watching, telemetry
 from realtime_asr.session.config import Limits, Models, SessionConfig, Transcription
 from realtime_asr.transports.accounts import Accounts, Allowance, Allowances
 from realtime_asr.transports.in_flight import Budget

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from realtime_asr.audio.sounds import sounds
 from realtime_asr.audio.timeline import Samples
+from realtime_asr.server.commands.terminal import say
 from realtime_asr.server.settings import Settings, served_name
-from realtime_asr.server.terminal import say
 from realtime_asr.transcript.credibility import normalised
 
 SHIPPED: Final = Path(__file__).parents[1] / "models" / "false_phrases"

@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from realtime_asr.dialects.negotiate import credential
 from realtime_asr.engines.account import Account
-from realtime_asr.server import instruments as of
-from realtime_asr.server.metrics import Prometheus
-from realtime_asr.server.stats import RECENT_SECONDS, Recent
+from realtime_asr.server.watching import instruments as of
+from realtime_asr.server.watching.metrics import Prometheus
+from realtime_asr.server.watching.stats import RECENT_SECONDS, Recent
 from realtime_asr.session.problem import Problem
 from realtime_asr.transports.openai_errors import error_response
 from realtime_asr.transports.reception import Reception

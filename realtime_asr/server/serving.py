@@ -15,8 +15,8 @@ import uvicorn
 from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.app import Gateway
 from realtime_asr.server.front import Bounds, front
-from realtime_asr.server.logs import configure, write
 from realtime_asr.server.settings import BadSettings, Settings
+from realtime_asr.server.watching.logs import configure, write
 
 _PATIENCE_SECONDS = 5
 """For connections to close where nobody said that the server leaves."""

@@ -18,10 +18,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from realtime_asr.server.auth import ANONYMOUS, digest_of, fingerprint_of, is_loopback
-from realtime_asr.server.keys import KeySettings, NamedKeys
+from realtime_asr.server.access.auth import ANONYMOUS, digest_of, fingerprint_of, is_loopback
+from realtime_asr.server.access.keys import KeySettings, NamedKeys
+from realtime_asr.server.access.secrets import SigningKey
 from realtime_asr.server.models import ModelSettings, NamedModel, NamedModels, public_name
-from realtime_asr.server.secrets import SigningKey
 from realtime_asr.session.config import ModelNames
 
 PREFIX: Final = "REALTIME_ASR_"

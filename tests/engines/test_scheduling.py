@@ -1,5 +1,6 @@
 """Which turns get the next pass, and how often they are listened to while they grow."""
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -112,6 +113,16 @@ def test_finals_that_take_other_steps_wait_for_their_turn(other: Standing) -> No
     turns = {"first": finished(NOW - 3), "other": replace(other, waiting_since=NOW - 2), "like": finished()}
 
     assert choose(turns, NOW, 1.0, ahead=True) == ["first"]
+
+
+def test_finals_of_which_one_takes_a_quarter_longer_are_made_together() -> None:
+    assert [1, 2] == choose({1: finished(length=4), 2: finished(length=5)}, NOW, 1.0, ahead=True)
+
+
+def test_no_more_finals_are_made_together_than_forty_seconds_hold_even_if_all_take_a_quarter_longer() -> None:
+    finals = {number: finished(length=10) for number in range(5)}
+
+    assert [0, 1, 2] == choose(finals, NOW, 1.0, ahead=True)
 
 
 def test_long_finals_are_made_one_by_one() -> None:
@@ -263,6 +274,25 @@ def test_time_spent_on_finals_is_not_there_for_guesses() -> None:
     busy, idle = loaded(guesses=0.1, finals=2.0), loaded(guesses=0.1)
 
     assert busy.stretch([growing()] * 10, NOW) == pytest.approx(idle.stretch([growing()] * 10, NOW) / 0.6)
+
+
+def test_what_finals_took_counts_less_the_longer_ago_it_was() -> None:
+    busy = loaded(guesses=0.1, finals=2.0)
+
+    assert busy.stretch([growing()] * 10, NOW + 5) == pytest.approx(2.0 / (1 - 0.4 * math.exp(-1)))
+
+
+def test_guesses_keep_a_tenth_of_the_time_however_busy_finals_are() -> None:
+    busy = loaded(workers=2, guesses=0.1, finals=20.0)
+
+    assert busy.stretch([growing()] * 10, NOW) == pytest.approx(10.0)
+
+
+def test_the_newest_guess_counts_a_fifth() -> None:
+    load = loaded(guesses=0.1)
+    load.passed(0.2, NOW, guess=True)
+
+    assert load.stretch([growing()] * 10, NOW) == pytest.approx(2.4)
 
 
 def test_turns_that_pause_or_are_finished_want_no_guesses() -> None:
@@ -511,6 +541,17 @@ def test_finals_have_workers_for_themselves_and_guesses_share_what_is_left() -> 
     guess, final = zip(*shares, strict=True)
     assert [1.0, 0.0, 0.0] == [after - before for before, after in pairwise(guess)]
     assert [2.0, 2.0, 1.0] == [after - before for before, after in pairwise(final)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_pass_has_one_worker_at_the_most(workers: int) -> None:
+    time = SharedTime(workers)
+    began = time.until(10.0, guesses=0, finals=0)
+
+    guessed = time.until(11.0, guesses=1, finals=0)
+    finished = time.until(12.0, guesses=0, finals=1)
+
+    assert (1.0, 1.0) == (guessed.guess - began.guess, finished.final - guessed.final)
 
 
 @given(turns=st.dictionaries(st.integers(), standings), ahead=st.booleans())

@@ -17,7 +17,7 @@ SERVE: Final = f"""
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, ({FEW}, {FEW}))
 {{loop}}
-from realtime_asr.server.cli import run
+from realtime_asr.server.commands.cli import run
 run()
 """
 LOOPS: Final = {"uvloop": "", "asyncio": "sys.modules['uvloop'] = None"}

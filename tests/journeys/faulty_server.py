@@ -5,7 +5,7 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from realtime_asr.engines.replay import ReplayEngine
-from realtime_asr.server.cli import run
+from realtime_asr.server.commands.cli import run
 from realtime_asr.session.session import Session
 from realtime_asr.transcript.request import TurnRequest
 from realtime_asr.transports import openai_rest

@@ -73,6 +73,10 @@ NO_JSON: Final = {
     "NaN": '{"type":"input_audio_buffer.commit","x":NaN}',
     "infinity": '{"type":"input_audio_buffer.commit","x":-Infinity}',
     "half a surrogate pair": '{"type":"\\ud800"}',
+    "half a surrogate pair in an id": '{"type":"input_audio_buffer.commit","event_id":"\\udfff"}',
+    "half a surrogate pair in a prompt": (
+        '{"type":"session.update","session":{"audio":{"input":{"transcription":{"prompt":"\\ud800"}}}}}'
+    ),
     "an integer of 5000 digits": '{"type":' + "9" * 5_000 + "}",
     "200 000 arrays in one another": "[" * 200_000,
     "200 000 objects in one another": '{"a":' * 200_000 + "1" + "}" * 200_000,
@@ -247,11 +251,24 @@ HARMLESS: Final[dict[str, str | Sequence[str]]] = {
     "a minute at once": [append(encoded(silence(100)))] * 600,
     "another encoding than declared": [settings(format={"type": "audio/pcmu"}), append(encoded(SPEECH))],
     "a clear while someone speaks": [append(encoded(SPEECH)), CLEAR],
+    "a commit while the item before is transcribed": [
+        append(encoded(SPEECH)),
+        COMMIT,
+        append(encoded(SPEECH)),
+        COMMIT,
+    ],
     "a clear right after a commit": [append(encoded(SPEECH)), COMMIT, CLEAR],
     "other settings while someone speaks": [
         append(encoded(SPEECH)),
         settings(format={"type": "audio/pcm", "rate": 16_000}, transcription={"language": "en"}),
         append(encoded(SPEECH)),
+    ],
+    "other turn detection while someone speaks": [
+        settings(turn_detection={"type": "server_vad"}),
+        append(encoded(SPEECH)),
+        settings(turn_detection={"type": "semantic_vad", "eagerness": "low"}),
+        append(encoded(SPEECH)),
+        BY_CLIENT,
     ],
     "settings that cannot change": update(id="sess_x", object="nothing", expires_at=0, model="m"),
     "settings that nobody knows": update(foo={"bar": [None]}),

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from realtime_asr.server.demo import CLIP
+from realtime_asr.server.commands.demo import CLIP
 from tests.journeys.hearing import reads
 from tests.journeys.programs import output_of
 from tests.journeys.server import KEY, Server

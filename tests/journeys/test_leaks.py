@@ -22,7 +22,7 @@ from tests.fakes import tone
 from tests.journeys.faulty_server import FAULT
 from tests.journeys.server import Server, running
 from tests.journeys.speaking import Caller, calling
-from tests.server.collector import collector
+from tests.server.watching.collector import collector
 
 CANARY: Final = "zebrafinch"
 """In all that clients show or say, and in what the engine hears."""

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from realtime_asr.server.instruments import INSTRUMENTS
-from realtime_asr.server.metrics import NAMES, series
+from realtime_asr.server.watching.instruments import INSTRUMENTS
+from realtime_asr.server.watching.metrics import NAMES, series
 
 FOLDER: Final = Path(__file__).parents[2] / "docker/observability"
 LABELS: Final = {name: set(instrument.labels) for instrument in INSTRUMENTS for name in series(instrument)}

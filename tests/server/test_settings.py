@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from realtime_asr.server.auth import digest_of
+from realtime_asr.server.access.auth import digest_of
 from realtime_asr.server.settings import (
     OPENAI_NAMES,
     BadSettings,

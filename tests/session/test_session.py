@@ -837,3 +837,22 @@ def test_the_rate_at_which_audio_is_sent_changes_nothing() -> None:
 
     assert stories[0] == stories[1]
     assert [SpeechStarted, SpeechStopped, AudioCommitted, ItemAdded] == [type(event) for event in stories[0]]
+
+
+@pytest.mark.parametrize("left", [60.0, 59.5, 0.5])
+def test_a_warning_tells_what_is_left_when_it_comes(left: float) -> None:
+    call = Call(limited(session_seconds=120.0, warning_seconds=60.0))
+
+    call.now = 120.0 - left
+
+    assert [SessionExpiring(left)] == told(call.do(TimePassed()))
+
+
+def test_the_last_of_the_audio_is_heard_before_the_end() -> None:
+    call = Call(chosen_detection=None, format=PCM16_24K)
+    call.hear(speech(1.0))
+
+    call.do(EndSession())
+    [done] = only(TranscriptCompleted, call.answer("item_1", "so it goes"))
+
+    assert 16_000 == done.length

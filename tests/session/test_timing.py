@@ -3,11 +3,11 @@
 import pytest
 
 from realtime_asr.audio.timeline import WINDOW, seconds
-from realtime_asr.session.commands import CommitAudio, HypothesisArrived
+from realtime_asr.session.commands import AppendAudio, Begin, CommitAudio, HypothesisArrived
 from realtime_asr.session.events import Timing, TranscriptCompleted
 from realtime_asr.session.session import Output
 from realtime_asr.transcript.hypothesis import Effort, Hypothesis
-from tests.fakes import limited, words
+from tests.fakes import PCM16_16K, configured, final, limited, session, words
 from tests.session.call import Call, loud, only, quiet
 
 WINDOW_SECONDS = seconds(WINDOW)
@@ -118,3 +118,13 @@ def test_what_it_cost_the_engine_is_passed_on() -> None:
     done = call.do(HypothesisArrived("item_1", Hypothesis(words("so"), final=True, effort=effort)))
 
     assert effort == timing(done).effort
+
+
+def test_speech_did_not_end_before_the_session_began() -> None:
+    late = session(configured(format=PCM16_16K))
+    late.receive(Begin(), 100.0)
+
+    late.receive(AppendAudio(loud(10) + quiet(50)), 100.1)
+    done = late.receive(HypothesisArrived("item_1", final("so")), 100.1)
+
+    assert 100.0 == timing(done).speech_ended

@@ -18,8 +18,8 @@ from starlette.types import Message
 
 from realtime_asr.engines.engine import Capabilities, EngineError
 from realtime_asr.runtime.recordings import AHEAD, CutShort
+from realtime_asr.server.access.auth import Auth
 from realtime_asr.server.app import Gateway
-from realtime_asr.server.auth import Auth
 from realtime_asr.session.events import Event
 from realtime_asr.transcript.hypothesis import Hypothesis
 from realtime_asr.transcript.request import TurnRequest
