@@ -38,12 +38,12 @@ _FASTER: Final = 10
 """Than anybody speaks."""
 _VISIT_SECONDS: Final = 60.0
 _SAMPLE_SECONDS: Final = 1.0
-_WARM: Final = 0.3
+_WARM: Final = 0.5
 """Of the time: caches fill, and the allocator learns what is needed."""
 
 SLOPE_MIB: Final = 1.0
 """By which memory may grow in an hour, where so long was watched that it can be told."""
-_TELLING_MINUTES: Final = 30.0
+_TELLING_MINUTES: Final = 60.0
 GROWTH_MIB: Final = 16.0
 
 Visit = Callable[[Server, Random], Awaitable[None]]
@@ -289,7 +289,11 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if seen.breaches() else 0
 
 
-SERVER: Final = (*REPLAY, "--vad", "energy", "--max-sessions", "0", "--log-level", "info")
+SERVER: Final = (
+    *(*REPLAY, "--vad", "energy", "--max-sessions", "0", "--log-level", "info"),
+    # More than there are visitors: who goes leaves a place a moment later.
+    *("--max-files", "64"),
+)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -45,6 +45,8 @@ _BURST_SECONDS = 0.1
 _LARGEST_BACKLOG = 1024 * 1024
 """Bytes of answers to pings that nobody reads."""
 _LINGER_SECONDS = 2.0
+_QUIET_SECONDS = 0.25
+"""Without a byte: what was on its way has come."""
 _SPARE_FILES = 64
 """What the rest of the server may open while connections take all others."""
 
@@ -294,9 +296,9 @@ class WebSockets(_Watched, WebSocketsSansIOProtocol):
     # Receiving
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at = self.loop.time()
         if self._deaf:
             return
-        self._heard_at = self.loop.time()
         self._unparsed += data
         self._go_on()
 
@@ -450,8 +452,22 @@ class WebSockets(_Watched, WebSocketsSansIOProtocol):
         self._deafen()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.close_sent = True
-        # With this timer set, uvicorn does not close when the session ends.
-        self.close_timer = self._say_last(b"".join(self.conn.data_to_send()))
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.resume_reading()
+        self._leave_when_quiet(self.loop.time() + _LINGER_SECONDS)
+
+    def _leave_when_quiet(self, deadline: float) -> None:
+        """Some clients cannot take an end of the connection in the middle of their message.
+
+        As long as this timer is set, uvicorn does not close when the session ends.
+        """
+        now = self.loop.time()
+        if now >= deadline:
+            self.transport.abort()
+        elif now - self._heard_at >= _QUIET_SECONDS:
+            self.transport.close()
+        else:
+            self.close_timer = self.loop.call_later(_QUIET_SECONDS, self._leave_when_quiet, deadline)
 
 
 class _Conversation(ServerProtocol):

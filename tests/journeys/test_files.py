@@ -73,6 +73,7 @@ async def test_ten_minutes_have_the_same_words_in_every_encoding(server: Server)
     said, samples = ten_minutes()
 
     files = await asyncio.gather(*(asyncio.to_thread(encoded, samples, kind) for kind in (WAV, MP3, OPUS)))
+    assert all(files)
 
     async with asking(server) as client:
         wav, mp3, opus = await asyncio.gather(*(answer(client, file) for file in files))

@@ -43,9 +43,10 @@ class Telemetry:
         spans: SpanProcessor,
         figures: MetricReader,
         clock: Clock,
-        complain: Callable[[], None] = lambda: None,
+        give_up: Callable[[], None] = lambda: None,
     ) -> None:
-        self._complain = complain
+        """`give_up` is called when the farewell takes too long."""
+        self._give_up = give_up
         resource = Resource.create({"service.name": _NAME})
         self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._tracers.add_span_processor(spans)
@@ -57,7 +58,7 @@ class Telemetry:
         """What is left goes out, if the collector takes it soon."""
         _, late = await asyncio.wait([in_thread(self._shut_down)], timeout=_SECONDS)
         if late:
-            self._complain()
+            self._give_up()
 
     def _shut_down(self) -> None:
         self._tracers.shutdown()
@@ -73,7 +74,14 @@ def telemetry(address: str, clock: Clock) -> Telemetry:
     spans = _Spans(complaint, endpoint=f"{base}/v1/traces", timeout=_SECONDS)
     figures = _Figures(complaint, endpoint=f"{base}/v1/metrics", timeout=_SECONDS)
     reader = PeriodicExportingMetricReader(figures, _EVERY_MS)
-    return Telemetry(BatchSpanProcessor(spans), reader, clock, complaint)
+
+    def give_up() -> None:
+        complaint()
+        # Or their threads would go on trying.
+        spans.shutdown()  # type: ignore[no-untyped-call]
+        figures.shutdown()
+
+    return Telemetry(BatchSpanProcessor(spans), reader, clock, give_up)
 
 
 class OpenTelemetry:

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from time import monotonic
 
@@ -75,14 +76,20 @@ async def test_a_collector_that_is_gone_holds_up_nothing(
 ) -> None:
     out = telemetry(request.getfixturevalue(kind), ManualClock())
 
+    others = set(threading.enumerate())
+
     began = monotonic()
     happen(out, sessions=5_000)
     happened = monotonic() - began
     await out.stop()
     stopped = monotonic() - began - happened
+    left = set(threading.enumerate()) - others
+    for thread in left:
+        thread.join(SOON)
 
     assert happened < SOON
     assert stopped < SOON
+    assert not any(thread.is_alive() for thread in left)
     complaints = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert ["telemetry lost"] == complaints
 
