@@ -62,10 +62,16 @@ def wave(samples: Samples, channels: int, *, extensible: bool) -> bytes:
 def _write(out: OutputContainer, stream: AudioStream, samples: Samples) -> None:
     codec = stream.codec_context
     resampler = AudioResampler(codec.format, codec.layout, codec.sample_rate, codec.frame_size or None)
-    frame = av.AudioFrame.from_ndarray(_pcm(samples)[None], format="s16", layout="mono")
-    frame.sample_rate = RATE
-    for piece in [*resampler.resample(frame), *resampler.resample(None), None]:
-        out.mux(stream.encode(piece))
+    for start in range(0, len(samples), RATE):
+        # Piece by piece, as FFmpeg may ask for so much memory at once and no more.
+        frame = av.AudioFrame.from_ndarray(
+            _pcm(samples[start : start + RATE])[None], format="s16", layout="mono"
+        )
+        frame.sample_rate = RATE
+        for piece in resampler.resample(frame):
+            out.mux(stream.encode(piece))
+    for last in [*resampler.resample(None), None]:
+        out.mux(stream.encode(last))
 
 
 def _pcm(samples: Samples) -> np.ndarray:
