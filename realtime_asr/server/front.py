@@ -45,7 +45,7 @@ _BURST_SECONDS = 0.1
 _LARGEST_BACKLOG = 1024 * 1024
 """Bytes of answers to pings that nobody reads."""
 _LINGER_SECONDS = 2.0
-_QUIET_SECONDS = 0.25
+_QUIET_SECONDS = 0.1
 """Without a byte: what was on its way has come."""
 _SPARE_FILES = 64
 """What the rest of the server may open while connections take all others."""
@@ -452,15 +452,17 @@ class WebSockets(_Watched, WebSocketsSansIOProtocol):
         self._deafen()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.close_sent = True
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        words = b"".join(self.conn.data_to_send())
+        # With this timer set, uvicorn does not close when the session ends.
+        if code != CloseCode.MESSAGE_TOO_BIG:
+            self.close_timer = self._say_last(words)
+            return
+        self.transport.write(words)
         self.transport.resume_reading()
         self._leave_when_quiet(self.loop.time() + _LINGER_SECONDS)
 
     def _leave_when_quiet(self, deadline: float) -> None:
-        """Some clients cannot take an end of the connection in the middle of their message.
-
-        As long as this timer is set, uvicorn does not close when the session ends.
-        """
+        """Some clients cannot take an end of the connection in the middle of their message."""
         now = self.loop.time()
         if now >= deadline:
             self.transport.abort()
