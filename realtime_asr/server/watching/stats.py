@@ -1,9 +1,11 @@
 """The figures of the last minutes, for a look without a monitoring system."""
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any, Final
+
+import numpy as np
 
 from realtime_asr.server.watching.instruments import Instrument, Labels, Reading
 
@@ -18,7 +20,7 @@ class Recent:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._counts = defaultdict[Instrument, dict[Labels, float]](dict)
-        self._values = defaultdict[Instrument, dict[Labels, deque[tuple[float, float]]]](dict)
+        self._values = defaultdict[Instrument, dict[Labels, _Newest]](dict)
         self._readings: dict[Instrument, Reading] = {}
 
     def count(self, instrument: Instrument, *labels: str, by: float = 1) -> None:
@@ -32,7 +34,10 @@ class Recent:
         *labels: str,
         trace_id: str | None = None,  # noqa: ARG002  for meters that have examples
     ) -> None:
-        self._values[instrument].setdefault(labels, deque(maxlen=_MOST)).append((self._now(), value))
+        values = self._values[instrument]
+        if labels not in values:
+            values[labels] = _Newest()
+        values[labels].add(self._now(), value)
 
     def watch(self, instrument: Instrument, read: Reading) -> None:
         self._readings[instrument] = read
@@ -46,11 +51,28 @@ class Recent:
     def quantiles(self, instrument: Instrument) -> dict[str, dict[str, float]]:
         """By the labels; only those of which there are recent values."""
         since = self._now() - RECENT_SECONDS
-        recent = {
-            labels: sorted(value for at, value in values if at >= since)
-            for labels, values in self._values[instrument].items()
-        }
+        recent = {labels: values.since(since) for labels, values in self._values[instrument].items()}
         return {"/".join(labels): _quantiles(values) for labels, values in recent.items() if values}
+
+
+class _Newest:
+    """Values and their moments, in memory that is taken once: a server's does not grow for hours."""
+
+    def __init__(self) -> None:
+        self._moments = np.full(_MOST, -np.inf)
+        self._values = np.zeros(_MOST)
+        self._added = 0
+
+    def add(self, now: float, value: float) -> None:
+        """In the place of the oldest."""
+        place = self._added % _MOST
+        self._moments[place], self._values[place] = now, value
+        self._added += 1
+
+    def since(self, moment: float) -> Sequence[float]:
+        """In ascending order."""
+        ordered: list[float] = np.sort(self._values[self._moments >= moment]).tolist()
+        return ordered
 
 
 def _by_first(found: Mapping[Labels, float]) -> dict[str, float]:

@@ -63,3 +63,13 @@ def test_however_much_happens_only_so_much_is_remembered() -> None:
         recent.measure(FINAL_AFTER_COMMIT, 0.1, "tiny")
 
     assert 4096 == recent.quantiles(FINAL_AFTER_COMMIT)["tiny"]["count"]
+
+
+def test_the_newest_take_the_places_of_the_oldest() -> None:
+    recent = Recent(ManualClock().now)
+
+    for number in range(5_000):
+        recent.measure(PASS, float(number), "tiny", "final")
+
+    told = recent.quantiles(PASS)["tiny/final"]
+    assert {"count": 4096, "p50": 904.0 + 2047, "p95": 904.0 + 3891, "p99": 904.0 + 4055} == told
