@@ -31,13 +31,15 @@ from realtime_asr.audio.intake import Intake
 from realtime_asr.audio.timeline import RATE, Samples, samples, seconds
 from realtime_asr.bench.speech import clips
 from realtime_asr.detectors.silero import load_silero
+from realtime_asr.engines.backend import WhisperSettings
 from realtime_asr.engines.engine import Job, Model
-from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.engines.faster_whisper import load_faster_whisper
 from realtime_asr.engines.mel import MelSpectrogram
+from realtime_asr.engines.whisper import Whisper
 from realtime_asr.session.config import SessionConfig, Transcription
 from realtime_asr.transcript.request import TurnRequest
 
-_POLICIES: Final = {"naive": NaiveWhisper, "ours": FasterWhisper}
+_POLICIES: Final = {"naive": NaiveWhisper, "ours": Whisper}
 _CONFIG: Final = SessionConfig(
     Transcription("any", language="en"), PCM16_16K, chosen_detection=ServerVad(silence_duration_ms=500)
 )
@@ -74,7 +76,9 @@ def spoken(turn_seconds: float) -> Samples:
 def measured(folder: Path, sizes: Sequence[Size], lengths: Sequence[float], runs: int) -> str:
     models: dict[tuple[Size, str], Model] = {}
     for size, (name, policy) in product(sizes, _POLICIES.items()):
-        models[size, name] = policy(FasterWhisperSettings(str(folder / size), device="cpu", cpu_threads=1))
+        models[size, name] = policy(
+            WhisperSettings(str(folder / size), device="cpu", cpu_threads=1), load_faster_whisper
+        )
         models[size, name].load()
     cases = list(product(sizes, lengths, _POLICIES)) * runs
     random.Random(0).shuffle(cases)

@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from unittest.mock import patch
 
+from realtime_asr.engines.backend import WhisperSettings
 from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.engine import Engine, EngineError, Job, Text
-from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings, _Task
+from realtime_asr.engines.faster_whisper import load_faster_whisper
+from realtime_asr.engines.whisper import Whisper, _Task
 from realtime_asr.server.commands.cli import main
 from realtime_asr.server.models import NamedModel
 
 
-class NaiveWhisper(FasterWhisper):
+class NaiveWhisper(Whisper):
     """Knows nothing of what was heard before. Words without times are never settled."""
 
     def transcribe(self, batch: Sequence[Job]) -> Sequence[Text | EngineError]:
@@ -27,7 +29,7 @@ class NaiveWhisper(FasterWhisper):
 
 def naive_engines(*_: object) -> Callable[[NamedModel], Engine]:
     def make(named: NamedModel) -> Engine:
-        model = NaiveWhisper(FasterWhisperSettings(named.model, device="cpu", cpu_threads=1))
+        model = NaiveWhisper(WhisperSettings(named.model, device="cpu", cpu_threads=1), load_faster_whisper)
         return BatchingEngine(model, partial_every_seconds=named.partial_every, prepares=False)
 
     return make

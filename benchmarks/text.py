@@ -24,8 +24,10 @@ from realtime_asr.audio.sounds import sounds
 from realtime_asr.audio.timeline import RATE, Samples, samples, seconds
 from realtime_asr.bench.process import usage
 from realtime_asr.detectors.silero import load_silero
+from realtime_asr.engines.backend import WhisperSettings
 from realtime_asr.engines.bundled import BUNDLED
-from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.engines.faster_whisper import load_faster_whisper
+from realtime_asr.engines.whisper import Whisper
 from realtime_asr.server.harvest import known_phrases
 from realtime_asr.session.config import SessionConfig, Transcription
 from realtime_asr.transcript.hypothesis import Word
@@ -72,15 +74,16 @@ def speech(count: int, seed: int) -> Iterator[Spoken]:
             count -= 1
 
 
-def as_served(window: Window) -> FasterWhisper:
-    model = FasterWhisper(
-        FasterWhisperSettings(
+def as_served(window: Window) -> Whisper:
+    model = Whisper(
+        WhisperSettings(
             str(BUNDLED),
             device="cpu",
             cpu_threads=1,
             final_window=window,
             false_phrases=known_phrases(None, "bundled"),
-        )
+        ),
+        load_faster_whisper,
     )
     model.load()
     return model
@@ -95,7 +98,7 @@ def offline(spoken: Sequence[Spoken]) -> float:
     return wrong / _words(spoken)
 
 
-def turns(model: FasterWhisper, spoken: Sequence[Spoken]) -> Column:
+def turns(model: Whisper, spoken: Sequence[Spoken]) -> Column:
     """Each utterance as a turn of its own."""
     silero, wrong, unheard, corrected = load_silero(), 0.0, 0, 0
     for each in spoken:
@@ -112,7 +115,7 @@ def turns(model: FasterWhisper, spoken: Sequence[Spoken]) -> Column:
     }
 
 
-def endless(model: FasterWhisper, spoken: Sequence[Spoken], minutes: float) -> Column:
+def endless(model: Whisper, spoken: Sequence[Spoken], minutes: float) -> Column:
     """One turn of many minutes, committed by hand."""
     rehearsal, position, truth = Rehearsal(model, _BY_HAND, load_silero()()), 0.0, list[tuple[str, float]]()
     costs: dict[int, list[float]] = {}
@@ -140,7 +143,7 @@ def endless(model: FasterWhisper, spoken: Sequence[Spoken], minutes: float) -> C
     return column
 
 
-def nothings(model: FasterWhisper, minutes: float, seed: int) -> Column:
+def nothings(model: Whisper, minutes: float, seed: int) -> Column:
     """Sounds that nobody spoke: what was shown of them counts, whatever became of it."""
     rng, played, began, shown = np.random.default_rng(seed), 0.0, 0, 0
     silero = load_silero()

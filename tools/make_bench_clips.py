@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from realtime_asr.audio.timeline import RATE, Samples, samples
-from realtime_asr.engines.faster_whisper import FasterWhisper
+from realtime_asr.engines.whisper import Whisper
 from tests.speech.clips import word_error_rate
 from tools.make_clips import bundled_model, resampled, texts_heard, write
 from tools.micro_whisper.alignment import Span, phone_spans, word_spans
@@ -55,7 +55,7 @@ def _sentences(rng: random.Random) -> Iterator[str]:
 
 
 def _understood(
-    espeak: Espeak, model: FasterWhisper, texts: Iterator[str], manner: Manner
+    espeak: Espeak, model: Whisper, texts: Iterator[str], manner: Manner
 ) -> tuple[str, Samples, list[Span]]:
     """The first sentence that this voice says within the time, and that is heard without a mistake."""
     for text in texts:
@@ -73,7 +73,7 @@ def _spoken(text: str, speech: Speech) -> tuple[Samples, list[Span]]:
     return resampled(audible, speech.rate, _WIRE_RATE), words
 
 
-def _is_heard(model: FasterWhisper, text: str, audio: Samples) -> bool:
+def _is_heard(model: Whisper, text: str, audio: Samples) -> bool:
     """Alone and between silences."""
     take = resampled(audio, _WIRE_RATE, RATE)
     takes = (take, np.concatenate([_BREATH, take, _BREATH]))

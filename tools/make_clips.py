@@ -16,10 +16,12 @@ import soxr
 
 from realtime_asr.audio.formats import encode_pcm16
 from realtime_asr.audio.timeline import RATE, Samples, samples
+from realtime_asr.engines.backend import WhisperSettings
 from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.engine import EngineError
-from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.engines.faster_whisper import load_faster_whisper
 from realtime_asr.engines.hearing import Hearing
+from realtime_asr.engines.whisper import Whisper
 from realtime_asr.transcript.hypothesis import joined
 from realtime_asr.transcript.request import TurnRequest
 from tests.speech.clips import CLIPS, FOLDER, clip, word_error_rate
@@ -53,7 +55,7 @@ def main() -> None:
     write(DEMO, resampled(clip("window").samples, RATE, _DEMO_RATE), _DEMO_RATE)
 
 
-def _best(model: FasterWhisper, sentence: str) -> Samples:
+def _best(model: Whisper, sentence: str) -> Samples:
     """The first take without a mistake however it is heard, or else the one with the fewest."""
     mistakes, best = 1e9, _PAUSE
     for pace, voice in itertools.product(_PACES, _VOICES):
@@ -67,13 +69,13 @@ def _best(model: FasterWhisper, sentence: str) -> Samples:
     return best
 
 
-def bundled_model() -> FasterWhisper:
-    model = FasterWhisper(FasterWhisperSettings(str(BUNDLED), device="cpu"))
+def bundled_model() -> Whisper:
+    model = Whisper(WhisperSettings(str(BUNDLED), device="cpu"), load_faster_whisper)
     model.load()
     return model
 
 
-def texts_heard(model: FasterWhisper, audio: Samples) -> Iterator[str]:
+def texts_heard(model: Whisper, audio: Samples) -> Iterator[str]:
     """As a guess and as a final."""
     hearing = Hearing(TurnRequest("bundled"), model.bands)
     hearing.feed(audio)
@@ -83,7 +85,7 @@ def texts_heard(model: FasterWhisper, audio: Samples) -> Iterator[str]:
         yield joined(text.words).strip()
 
 
-def _heard(model: FasterWhisper, take: Samples) -> Iterator[str]:
+def _heard(model: Whisper, take: Samples) -> Iterator[str]:
     """Alone and between silences, from a microphone and through a telephone."""
     quiet = np.concatenate([_BREATH, take, _BREATH])
     telephone = resampled(resampled(quiet, RATE, 8_000), 8_000, RATE)

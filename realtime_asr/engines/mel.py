@@ -5,6 +5,7 @@ frames, not a new picture: this is faster-whisper's log-mel spectrogram, less th
 the loudest frame of all and belongs to the window that a pass hears.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -90,6 +91,11 @@ def normalised(frames: Frames) -> Frames:
         return frames.T
     floored: Frames = (np.maximum(frames, frames.max() - 8.0) + 4.0) / 4.0
     return np.ascontiguousarray(floored.T)
+
+
+def windows(stack: Sequence[Frames], length: int) -> NDArray[np.float32]:
+    """Each normalised, with nothing after it: what an encoder takes."""
+    return np.stack([np.pad(normalised(frames), ((0, 0), (0, length - len(frames)))) for frames in stack])
 
 
 def _frame(position: int) -> int:

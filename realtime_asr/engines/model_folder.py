@@ -1,50 +1,92 @@
 """Where a model's files lie: in a folder that the operator names, or fetched from the Hugging Face Hub."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from huggingface_hub import snapshot_download
 
 from realtime_asr.engines.engine import UnusableModel
 
-_FILES = (
-    "config.json",
-    "model.bin",
-    "tokenizer.json",
-    "preprocessor_config.json",
-    "vocabulary.*",
-    "traits.json",
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the folder of a model holds."""
+
+    made: str
+    """How, for messages."""
+    needed: tuple[str, ...]
+    welcome: tuple[str, ...]
+
+
+CTRANSLATE2: Final = Layout(
+    "converted for CTranslate2",
+    ("config.json", "model.bin", "tokenizer.json"),
+    ("preprocessor_config.json", "vocabulary.*", "traits.json"),
 )
-_NEEDED = ("config.json", "model.bin", "tokenizer.json")
+OPENVINO: Final = Layout(
+    "exported for OpenVINO",
+    ("config.json", "openvino_encoder_model.xml", "openvino_decoder_model.xml"),
+    (
+        *("openvino_encoder_model.bin", "openvino_decoder_model.bin", "generation_config.json"),
+        *("tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json", "traits.json"),
+    ),
+)
+SIZES: Final = {
+    **{
+        size: f"Systran/faster-whisper-{size}"
+        for family in ("tiny", "base", "small", "medium")
+        for size in (f"{family}.en", family)
+    },
+    **{size: f"Systran/faster-whisper-{size}" for size in ("large-v1", "large-v2", "large-v3")},
+    "large": "Systran/faster-whisper-large-v3",
+    "distil-large-v2": "Systran/faster-distil-whisper-large-v2",
+    "distil-medium.en": "Systran/faster-distil-whisper-medium.en",
+    "distil-small.en": "Systran/faster-distil-whisper-small.en",
+    "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
+    "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
+    "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+}
+"""The repository on the Hugging Face Hub that a name such as `small.en` is short for."""
 
 
-def model_folder(name: str, sizes: Mapping[str, str], download_root: str | None) -> Path:
-    """`sizes` says which repository a size such as `small.en` is short for. Raises UnusableModel."""
+def model_folder(name: str, layouts: Sequence[Layout], download_root: str | None) -> Path:
+    """In one of the layouts. Raises UnusableModel."""
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return _checked(folder, name)
+        return _checked(folder, name, layouts)
     if name.startswith(("/", ".", "~")):
         raise UnusableModel(f"The model folder '{name}' does not exist.")
-    if name not in sizes and name.count("/") != 1:
+    if name not in SIZES and name.count("/") != 1:
         raise UnusableModel(
             f"There is no model '{name}'. Name a folder, 'owner/name' on the Hugging Face Hub, "
-            f"or one of {', '.join(sizes)}."
+            f"or one of {', '.join(SIZES)}."
         )
-    return _fetched(sizes.get(name, name), download_root)
+    return _fetched(SIZES.get(name, name), layouts, download_root)
 
 
-def _checked(folder: Path, name: str) -> Path:
-    missing = [file for file in _NEEDED if not (folder / file).is_file()]
-    if missing:
-        lacks = " and ".join(missing)
-        raise UnusableModel(f"The folder '{name}' holds no model converted for CTranslate2: no {lacks}.")
-    return folder
+def is_laid_out(folder: Path, layout: Layout) -> bool:
+    return not _missing(folder, layout)
 
 
-def _fetched(repository: str, root: str | None) -> Path:
+def _checked(folder: Path, name: str, layouts: Sequence[Layout]) -> Path:
+    if any(is_laid_out(folder, layout) for layout in layouts):
+        return folder
+    lacks = " or ".join(f"{layout.made} (no {' and '.join(_missing(folder, layout))})" for layout in layouts)
+    raise UnusableModel(f"The folder '{name}' holds no model {lacks}.")
+
+
+def _missing(folder: Path, layout: Layout) -> list[str]:
+    return [file for file in layout.needed if not (folder / file).is_file()]
+
+
+def _fetched(repository: str, layouts: Sequence[Layout], root: str | None) -> Path:
+    wanted = [file for layout in layouts for file in (*layout.needed, *layout.welcome)]
     # Not faster-whisper's own download_model: it hides the progress.
     try:
-        return Path(snapshot_download(repository, allow_patterns=list(_FILES), cache_dir=root))
+        return Path(snapshot_download(repository, allow_patterns=wanted, cache_dir=root))
     except (OSError, ValueError) as problem:
         reason = str(problem).partition("\n")[0]
         raise UnusableModel(

@@ -10,8 +10,10 @@ from benchmarks.rehearsal import PCM16_16K, Rehearsal
 from realtime_asr.audio.detection import ServerVad
 from realtime_asr.audio.timeline import Samples, samples
 from realtime_asr.detectors.silero import load_silero
+from realtime_asr.engines.backend import WhisperSettings
 from realtime_asr.engines.bundled import BUNDLED
-from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.engines.faster_whisper import load_faster_whisper
+from realtime_asr.engines.whisper import Whisper
 from realtime_asr.session.config import SessionConfig, Transcription
 from tests.speech.clips import clip, word_error_rate
 
@@ -24,20 +26,20 @@ DETECTED = SessionConfig(
 
 
 @pytest.fixture(scope="module")
-def model() -> FasterWhisper:
-    model = FasterWhisper(FasterWhisperSettings(str(BUNDLED), device="cpu", cpu_threads=1))
+def model() -> Whisper:
+    model = Whisper(WhisperSettings(str(BUNDLED), device="cpu", cpu_threads=1), load_faster_whisper)
     model.load()
     return model
 
 
-def played(model: FasterWhisper, config: SessionConfig, audio: Samples) -> Rehearsal:
+def played(model: Whisper, config: SessionConfig, audio: Samples) -> Rehearsal:
     rehearsal = Rehearsal(model, config, load_silero()())
     rehearsal.play(audio)
     rehearsal.end()
     return rehearsal
 
 
-def test_the_same_audio_gives_the_same_text_every_time(model: FasterWhisper) -> None:
+def test_the_same_audio_gives_the_same_text_every_time(model: Whisper) -> None:
     audio = np.concatenate([part for name in NAMES for part in (clip(name).samples, PAUSE)])
 
     one, other = (played(model, DETECTED, audio) for _ in range(2))
@@ -46,7 +48,7 @@ def test_the_same_audio_gives_the_same_text_every_time(model: FasterWhisper) -> 
     assert (one.deltas, one.completed, one.given) == (other.deltas, other.completed, other.given)
 
 
-def test_one_long_turn_has_all_the_words_of_its_parts(model: FasterWhisper) -> None:
+def test_one_long_turn_has_all_the_words_of_its_parts(model: Whisper) -> None:
     by_hand = SessionConfig(Transcription("bundled"), PCM16_16K, chosen_detection=None)
     audio = np.concatenate([part for name in NAMES * 3 for part in (clip(name).samples, BREATH)])
 
@@ -57,7 +59,7 @@ def test_one_long_turn_has_all_the_words_of_its_parts(model: FasterWhisper) -> N
     assert rehearsal.text == "".join(delta.text for delta in rehearsal.deltas)
 
 
-def test_text_keeps_coming_while_somebody_says_the_same_again_and_again(model: FasterWhisper) -> None:
+def test_text_keeps_coming_while_somebody_says_the_same_again_and_again(model: Whisper) -> None:
     by_hand = SessionConfig(Transcription("bundled"), PCM16_16K, chosen_detection=None)
     rehearsal, quiet_for = Rehearsal(model, by_hand, load_silero()()), [0]
     audio = np.concatenate([clip("window").samples, BREATH] * 6)
@@ -72,7 +74,7 @@ def test_text_keeps_coming_while_somebody_says_the_same_again_and_again(model: F
     assert word_error_rate(" ".join([clip("window").text] * 6), rehearsal.text) <= 0.1
 
 
-def test_words_come_one_after_the_other_and_the_model_believes_in_them(model: FasterWhisper) -> None:
+def test_words_come_one_after_the_other_and_the_model_believes_in_them(model: Whisper) -> None:
     by_hand = replace(DETECTED, chosen_detection=None, include=("logprobs", "word_times"))
     audio = np.concatenate([part for name in NAMES * 2 for part in (clip(name).samples, BREATH)])
 
@@ -84,7 +86,7 @@ def test_words_come_one_after_the_other_and_the_model_believes_in_them(model: Fa
     assert sum((word.logprob or -9) < -3 for word in words) <= 0.05 * len(words)
 
 
-def test_what_was_given_to_the_engine_is_the_speech(model: FasterWhisper) -> None:
+def test_what_was_given_to_the_engine_is_the_speech(model: Whisper) -> None:
     audio = np.concatenate([PAUSE, clip("bridge").samples, PAUSE, PAUSE])
 
     given = played(model, DETECTED, audio).given

@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 
 from realtime_asr.audio.timeline import Samples, samples
+from realtime_asr.engines.backend import Aligned, Decoded, Encoded, Load, Search, WhisperSettings
 from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.engine import Job, Text
-from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.engines.faster_whisper import load_faster_whisper
 from realtime_asr.engines.mel import MelSpectrogram
-from realtime_asr.engines.whisper import Aligned, Decoded, Encoded, Search, Tokens
+from realtime_asr.engines.vocabulary import Tokens
+from realtime_asr.engines.whisper import Whisper
 from realtime_asr.transcript.request import Task, TurnRequest
 
 REQUEST = TurnRequest("bundled")
-SETTINGS = FasterWhisperSettings(str(BUNDLED), device="cpu", cpu_threads=1)
+SETTINGS = WhisperSettings(str(BUNDLED), device="cpu", cpu_threads=1)
 
 
-def loaded(settings: FasterWhisperSettings = SETTINGS) -> FasterWhisper:
-    model = FasterWhisper(settings)
+def loaded(settings: WhisperSettings = SETTINGS, load: Load = load_faster_whisper) -> Whisper:
+    model = Whisper(settings, load)
     model.load()
     return model
 
@@ -31,7 +33,7 @@ def job(audio: Samples, request: TurnRequest = REQUEST, *, thorough: bool = True
     return Job(mel.frames(0, len(audio)), request, thorough, **told)
 
 
-def heard(model: FasterWhisper, job: Job) -> Text:
+def heard(model: Whisper, job: Job) -> Text:
     (answer,) = model.transcribe([job])
     assert isinstance(answer, Text), answer
     return answer
@@ -42,12 +44,16 @@ def quiet(milliseconds: float) -> Samples:
 
 
 class Listening:
-    """The model's Whisper, but what the decoder is told can be read, and it may claim to know languages."""
+    """The model's backend and its vocabulary, but what they are told can be read, and they may claim to know
+    languages.
+    """
 
-    def __init__(self, model: FasterWhisper, *rankings: dict[str, float]) -> None:
-        self._whisper = model._whisper
+    def __init__(self, model: Whisper, *rankings: dict[str, float]) -> None:
+        self._backend = model._backend
+        self._words = self._backend.vocabulary
+        self.vocabulary = self
         self._rankings = rankings
-        self.languages = frozenset(rankings[0]) if rankings else self._whisper.languages
+        self.languages = frozenset(rankings[0]) if rankings else self._words.languages
         self.is_multilingual = bool(rankings)
         self.languages_told: list[str | None] = []
         self.tasks_told: list[Task] = []
@@ -55,38 +61,38 @@ class Listening:
         self.windows: list[int] = []
         self.prompts: list[Tokens] = []
         self.aligned: list[Tokens] = []
-        model._whisper = self  # type: ignore[assignment]
+        model._backend = self  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._whisper, name)
+        return getattr(self._backend if hasattr(self._backend, name) else self._words, name)
 
     @property
     def told(self) -> list[str]:
         """Before the text, without the marks."""
-        return [self._whisper.text(prompt) for prompt in self.prompts]
+        return [self._words.text(prompt) for prompt in self.prompts]
 
     def start(self, told: Tokens, language: str | None, task: Task = "transcribe") -> Tokens:
         self.languages_told.append(language)
         self.tasks_told.append(task)
-        return self._whisper.start(told, language, task)
+        return self._words.start(told, language, task)
 
     def likelihoods(self, encoded: Encoded) -> Sequence[dict[str, float]]:
         return self._rankings[: encoded.shape[0]]
 
     def encode(self, stack: Sequence[Any], window: int) -> Encoded:
         self.windows.append(window)
-        return self._whisper.encode(stack, window)
+        return self._backend.encode(stack, window)
 
     def decode(
         self, encoded: Encoded, starts: Sequence[Tokens], given: Sequence[Tokens], most: int, search: Search
     ) -> list[Decoded]:
         self.stacks.append(len(starts))
         self.prompts += [start + words for start, words in zip(starts, given, strict=True)]
-        return self._whisper.decode(encoded, starts, given, most, search)
+        return self._backend.decode(encoded, starts, given, most, search)
 
-    def align(self, encoded: Encoded, window: int, start: Tokens, text: Tokens) -> Aligned:
+    def align(self, encoded: Encoded, start: Tokens, text: Tokens) -> Aligned:
         self.aligned.append(start)
-        return self._whisper.align(encoded, window, start, text)
+        return self._backend.align(encoded, start, text)
 
 
 Answer = tuple[str, float, float]
@@ -96,14 +102,14 @@ Answer = tuple[str, float, float]
 class Dreaming(Listening):
     """What it decodes comes from a script."""
 
-    def __init__(self, model: FasterWhisper, *answers: Answer | Exception) -> None:
+    def __init__(self, model: Whisper, *answers: Answer | Exception) -> None:
         super().__init__(model)
         self._answers = list(answers)
         self.searches: list[Search] = []
 
     @property
     def temperatures(self) -> list[float]:
-        return [search.get("sampling_temperature", 0.0) for search in self.searches]
+        return [search.temperature for search in self.searches]
 
     def decode(
         self, encoded: Encoded, starts: Sequence[Tokens], given: Sequence[Tokens], most: int, search: Search
@@ -117,7 +123,7 @@ class Dreaming(Listening):
         if isinstance(answer, Exception):
             raise answer
         text, mean_logprob, no_speech = answer
-        return Decoded(self._whisper.tokens(text), mean_logprob, no_speech)
+        return Decoded(self._words.tokens(text), mean_logprob, no_speech)
 
 
 def asked_for(request: TurnRequest = REQUEST, **changes: Any) -> TurnRequest:

@@ -9,11 +9,13 @@ from typing import Any, Self
 import pytest
 
 from realtime_asr.audio.timeline import samples
+from realtime_asr.engines.backend import WhisperSettings
 from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.engine import EngineError, Job, Passed, Text, TurnStream, UnusableModel
-from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.engines.faster_whisper import load_faster_whisper
 from realtime_asr.engines.hearing import Hearing, Pass
+from realtime_asr.engines.whisper import Whisper
 from realtime_asr.transcript.agreement import Delay
 from realtime_asr.transcript.hypothesis import Effort, Word
 from realtime_asr.transcript.request import TurnRequest
@@ -29,7 +31,7 @@ SOON = 0.05
 
 
 def real() -> BatchingEngine:
-    return BatchingEngine(FasterWhisper(FasterWhisperSettings(str(BUNDLED), "cpu", cpu_threads=1)))
+    return BatchingEngine(Whisper(WhisperSettings(str(BUNDLED), "cpu", cpu_threads=1), load_faster_whisper))
 
 
 class TestBatchingAroundAFakeModelKeepsTheContract(EngineContract):

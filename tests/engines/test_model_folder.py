@@ -3,35 +3,36 @@
 from pathlib import Path
 
 import pytest
+from faster_whisper.utils import _MODELS
 
 from realtime_asr.engines import model_folder as module
 from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.engine import UnusableModel
-from realtime_asr.engines.model_folder import model_folder
+from realtime_asr.engines.model_folder import CTRANSLATE2, OPENVINO, SIZES, model_folder
 
-SIZES = {"tiny": "someone/whisper-tiny", "base": "someone/whisper-base"}
+LAYOUTS = [OPENVINO, CTRANSLATE2]
 
 
 def test_a_folder_never_asks_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "snapshot_download", None)
 
-    assert model_folder(str(BUNDLED), SIZES, None) == BUNDLED
+    assert model_folder(str(BUNDLED), [CTRANSLATE2], None) == BUNDLED
 
 
 @pytest.mark.parametrize(
-    ("name", "repository"), [("tiny", "someone/whisper-tiny"), ("other/whisper", "other/whisper")]
+    ("name", "repository"), [("tiny", "Systran/faster-whisper-tiny"), ("other/whisper", "other/whisper")]
 )
 def test_a_name_is_fetched_from_the_hub(monkeypatch: pytest.MonkeyPatch, name: str, repository: str) -> None:
     asked: list[tuple[str, str | None]] = []
 
     def fetch(repository: str, *, allow_patterns: list[str], cache_dir: str | None) -> str:
-        assert "model.bin" in allow_patterns
+        assert {"model.bin", "openvino_encoder_model.bin", "tokenizer.json"} <= set(allow_patterns)
         asked.append((repository, cache_dir))
         return "there"
 
     monkeypatch.setattr(module, "snapshot_download", fetch)
 
-    assert model_folder(name, SIZES, "models") == Path("there")
+    assert model_folder(name, LAYOUTS, "models") == Path("there")
     assert asked == [(repository, "models")]
 
 
@@ -40,14 +41,30 @@ def test_a_name_is_fetched_from_the_hub(monkeypatch: pytest.MonkeyPatch, name: s
     [
         ("/nowhere/at/all", "folder '/nowhere/at/all' does not exist"),
         ("./nowhere", "folder './nowhere' does not exist"),
-        (str(BUNDLED.parent), "no config.json and model.bin and tokenizer.json"),
-        ("enormous", "There is no model 'enormous'. Name a folder, .* or one of tiny, base"),
+        (
+            str(BUNDLED.parent),
+            r"no model exported for OpenVINO \(no .*\) or converted for CTranslate2 \(no config.json and model.bin",
+        ),
+        ("enormous", "There is no model 'enormous'. Name a folder, .* or one of tiny.en, tiny"),
         ("a/b/c", "There is no model 'a/b/c'"),
     ],
 )
 def test_a_name_that_means_nothing_is_explained(name: str, says: str) -> None:
     with pytest.raises(UnusableModel, match=says):
-        model_folder(name, SIZES, None)
+        model_folder(name, LAYOUTS, None)
+
+
+def test_names_are_those_of_faster_whisper() -> None:
+    assert _MODELS == SIZES
+
+
+def test_a_folder_may_have_any_of_the_layouts(tmp_path: Path) -> None:
+    for file in OPENVINO.needed:
+        (tmp_path / file).touch()
+
+    assert tmp_path == model_folder(str(tmp_path), LAYOUTS, None)
+    with pytest.raises(UnusableModel, match=r"converted for CTranslate2 \(no model.bin and tokenizer.json\)"):
+        model_folder(str(tmp_path), [CTRANSLATE2], None)
 
 
 def test_a_hub_out_of_reach_is_named_as_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,5 +73,7 @@ def test_a_hub_out_of_reach_is_named_as_the_reason(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(module, "snapshot_download", unreachable)
 
-    with pytest.raises(UnusableModel, match=r"'someone/whisper-tiny' is not on this machine.*not known$"):
-        model_folder("tiny", SIZES, None)
+    with pytest.raises(
+        UnusableModel, match=r"'Systran/faster-whisper-tiny' is not on this machine.*not known$"
+    ):
+        model_folder("tiny", LAYOUTS, None)
