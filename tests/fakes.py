@@ -43,6 +43,8 @@ def silence(seconds: float, rate: int = PCM16_24K.rate) -> bytes:
 class LoudnessScorer:
     """Speech is what is loud enough."""
 
+    tells_voices = True
+
     def __init__(self, threshold: float = 0.05) -> None:
         self._threshold = threshold
 

@@ -11,7 +11,16 @@ _HYSTERESIS = 0.15
 class SpeechScorer(Protocol):
     """How likely each window holds speech. Remembers the windows before: one scorer per session."""
 
-    def score(self, window: Samples) -> float: ...
+    def score(self, window: Samples) -> float:
+        """Between 0 and 1, whatever threshold it is held against: so a higher one never finds more speech."""
+        ...
+
+    @property
+    def tells_voices(self) -> bool:
+        """High scores are for voices only, not for any sound that stands out: they are evidence that
+        somebody spoke.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

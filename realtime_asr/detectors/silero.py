@@ -41,6 +41,8 @@ class SileroScorer:
     speech was noticed up to seven windows late, by a fresh model after three at most.
     """
 
+    tells_voices = True
+
     def __init__(self, model: onnxruntime.InferenceSession) -> None:
         self._model = model
         self._inaudible = 0

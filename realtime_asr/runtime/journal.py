@@ -63,7 +63,8 @@ class Journal:
         """One that is recorded until it is left."""
         path, lost = self._folder / f"{session_id}.jsonl", self._lost
         page = _Page(path, self._writer, lambda error: lost(session_id, error))
-        page.add(lambda: _beginning(session_id, config, limits, denoiser=new_denoiser is not None), 0.0)
+        tools = {"denoiser": new_denoiser is not None, "tells_voices": scorer.tells_voices}
+        page.add(lambda: _beginning(session_id, config, limits, tools), 0.0)
         self._open[session_id] = page
         return _Recorded(page, config, limits, scorer, new_item_id, new_denoiser)
 
@@ -83,6 +84,7 @@ class Journal:
 @dataclass(frozen=True, slots=True)
 class Scorer:
     score: Callable[[Samples], float]
+    tells_voices: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class _Recorded(Session):
         super().__init__(
             config,
             replace(limits, models=names),
-            Scorer(kept("scores", scorer.score)),
+            Scorer(kept("scores", scorer.score), scorer.tells_voices),
             kept("items", new_item_id),
             None if new_denoiser is None else partial(self._cleaner, new_denoiser),
         )
@@ -230,7 +232,7 @@ class _Page:
             self._lost(error)
 
 
-def _beginning(session_id: str, config: SessionConfig, limits: Limits, *, denoiser: bool) -> Json:
+def _beginning(session_id: str, config: SessionConfig, limits: Limits, tools: Mapping[str, bool]) -> Json:
     # Of the models only the answers are needed.
     known = {part.name: getattr(limits, part.name) for part in fields(limits) if part.name != "models"}
     return {
@@ -238,5 +240,5 @@ def _beginning(session_id: str, config: SessionConfig, limits: Limits, *, denois
         "session": session_id,
         "config": noted(config),
         "limits": {name: noted(limit) for name, limit in known.items()},
-        "denoiser": denoiser,
+        **tools,
     }

@@ -81,7 +81,8 @@ class _Life:
             self._session = Session(
                 meant(config),
                 Limits(Names(models, models, models), **{name: meant(of) for name, of in limits.items()}),
-                Scorer(self._known("scores")),
+                # Of older journals every detector's scores were taken for evidence of voices.
+                Scorer(self._known("scores"), beginning.get("tells_voices", True)),
                 self._known("items"),
                 self._cleaner if denoiser else None,
             )

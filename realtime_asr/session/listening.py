@@ -249,6 +249,8 @@ class Listener:
             announced,
             live=asked is None or asked.deltas != "after_commit",
             voiced_until=start,
+            # Where scores tell nothing of voices, nothing speaks against one.
+            voice=0.0 if self._scorer.tells_voices else 1.0,
         )
 
     def _open_turn(self, start: int, voice_from: int, *, announced: bool) -> Turn:

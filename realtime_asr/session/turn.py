@@ -35,7 +35,7 @@ class Turn:
     voiced_at: float = 0.0
     """When that came in."""
     voice: float = 0.0
-    """How sure the detector was, at its surest, that somebody speaks."""
+    """How sure the detector was, at its surest, that somebody speaks; 1 for one that cannot know."""
     excerpt: Excerpt | None = None
     """What the engine hears of it; None as long as there was no voice."""
     stop: int | None = None

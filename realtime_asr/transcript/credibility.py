@@ -64,7 +64,9 @@ class Evidence:
     mean_logprob: float
     no_speech_probability: float
     voice: float = 1.0
-    """How sure a detector was, at its surest, that somebody speaks."""
+    """How sure Silero was, at its surest, that somebody speaks. 1 where that is not known: what other
+    detectors score is no evidence of voices.
+    """
     prompt: str = ""
     """All the text the decoder was given: prompt, keywords and context."""
     false_phrases: frozenset[str] = frozenset()

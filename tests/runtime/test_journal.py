@@ -203,6 +203,8 @@ def test_who_has_gone_since_answers_again_what_it_answered(recorder: Recorder) -
 
 def test_the_step_that_raised_is_recorded_too(recorder: Recorder) -> None:
     class Deaf:
+        tells_voices = True
+
         def score(self, window: Samples) -> float:
             raise OverflowError
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from realtime_asr.runtime.replay import BadJournal, Replay
 from realtime_asr.session.commands import AppendAudio, Begin, Configure, EndSession, HypothesisArrived
 from realtime_asr.session.config import Patch, TranscriptionPatch
+from realtime_asr.session.effects import FeedTurn
 from tests.fakes import final, silence, speech
 from tests.runtime.test_journal import Recorder, lived
 
@@ -88,6 +89,24 @@ def test_a_session_is_lived_again_step_by_step() -> None:
 )
 def test_the_first_step_that_differs_is_the_last(change: Change, step: int, differs: str) -> None:
     assert [*[None] * (step - 1), differs] == verdicts(changed(change))
+
+
+def test_what_an_engine_is_told_of_voices_depends_on_the_detector_that_was_recorded() -> None:
+    unsure = {"scores": [0.6] * 31 + [0.0] * 31}
+
+    def voices(**tools: bool) -> set[float]:
+        def change(lines: list[Any]) -> None:
+            lines[0].update(tools)
+            lines[4]["answers"].update(unsure)
+
+        steps = Replay(changed(change).splitlines(keepends=True)).steps()
+        return {output.voice for step in steps for output in step.outputs if isinstance(output, FeedTurn)}
+
+    assert [{0.6}, {1.0}] == [voices(tells_voices=told) for told in (True, False)]
+
+
+def test_journals_from_before_detectors_differed_are_lived_again() -> None:
+    assert [None] * 6 == verdicts(changed(lambda lines: lines[0].pop("tells_voices")))
 
 
 def test_a_fault_is_as_recorded_where_it_comes_again() -> None:

@@ -40,8 +40,9 @@ class Denoisers:
 class Wavering:
     """A detector as sure as told, window by window."""
 
-    def __init__(self, *scores: float) -> None:
+    def __init__(self, *scores: float, tells_voices: bool = True) -> None:
         self._scores = iter(scores)
+        self.tells_voices = tells_voices
 
     def score(self, _: Samples) -> float:
         return next(self._scores)

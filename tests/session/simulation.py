@@ -92,6 +92,8 @@ NewSession = Callable[[SessionConfig, Limits], Session]
 class Loud:
     """Speech is what is no silence."""
 
+    tells_voices = True
+
     def score(self, window: Samples) -> float:
         return float(window[0] != 0 or window[-1] != 0)
 

@@ -134,6 +134,15 @@ def test_an_engine_knows_how_sure_the_detector_was_at_its_surest() -> None:
     assert ("item_2", 0.7) == told_so[-1]
 
 
+def test_a_detector_that_cannot_tell_voices_is_no_evidence_against_one() -> None:
+    detector = Wavering(0.6, 0.8, 0.5, tells_voices=False)
+    talk = session(configured(format=PCM16_16K), scorer=detector)
+
+    outputs = [output for _ in range(3) for output in talk.receive(AppendAudio(loud(1)), 0.0)]
+
+    assert {1.0} == {feed.voice for feed in only(FeedTurn, outputs)}
+
+
 # Pauses
 
 
