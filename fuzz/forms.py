@@ -5,7 +5,13 @@ import io
 from collections.abc import AsyncIterator, Iterable
 from typing import Final, get_args
 
-from realtime_asr.dialects.openai_files import Enclosed, FileRequest, read_enclosed, read_form
+from realtime_asr.dialects.openai_files import (
+    Enclosed,
+    FileRequest,
+    read_enclosed,
+    read_form,
+    read_urlencoded,
+)
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.request import Task
 from realtime_asr.transports.uploads import Form, MalformedForm, OversizedForm, receive_form
@@ -25,7 +31,8 @@ def check(data: bytes) -> None:
         assert len(file) <= _LARGEST
     for task in get_args(Task):
         _check_request(read_form(fields, task, strict=False), read_form(fields, task, strict=True))
-        _check_request(read_enclosed(data, task, strict=False), read_enclosed(data, task, strict=True))
+        for read in (read_enclosed, read_urlencoded):
+            _check_request(read(data, task, strict=False), read(data, task, strict=True))
 
 
 async def _received(chunks: Iterable[bytes]) -> tuple[list[tuple[str, str]], bytes] | None:

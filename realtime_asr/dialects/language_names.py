@@ -1,4 +1,4 @@
-"""Languages by their English names, as OpenAI's transcripts spell them."""
+"""Languages by their English names, as OpenAI's transcripts spell them and OPEA's clients ask for them."""
 
 from typing import Final
 
@@ -6,6 +6,11 @@ from typing import Final
 def english_name(code: str | None) -> str:
     """Of one that nobody knows, the code."""
     return _NAMES.get(code or "", code or "unknown")
+
+
+def code_of(name: str) -> str | None:
+    """None for what is no name of a language."""
+    return _CODES.get(name.lower())
 
 
 _TABLE: Final = """
@@ -23,3 +28,4 @@ _TABLE: Final = """
     ur urdu, uz uzbek, vi vietnamese, yi yiddish, yo yoruba, yue cantonese, zh chinese
 """
 _NAMES: Final = dict(entry.strip().split(maxsplit=1) for entry in _TABLE.split(","))
+_CODES: Final = {name: code for code, name in _NAMES.items()}

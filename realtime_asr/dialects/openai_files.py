@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import parse_qsl
 
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_core import from_json
@@ -85,7 +86,7 @@ class TranslationFields(_Fields):
         return FileRequest(
             task="translate",
             patch=Patch(
-                transcription=TranscriptionPatch(self.model, prompt=self.prompt),
+                transcription=TranscriptionPatch(self.model or UNSET, prompt=self.prompt),
                 include=_extras(self.response_format, logprobs=False),
             ),
             language="en",
@@ -146,7 +147,7 @@ class TranscriptionFields(_Fields):
             task="transcribe",
             patch=Patch(
                 transcription=TranscriptionPatch(
-                    self.model, self.language or UNSET, self.languages, self.prompt, self.keywords
+                    self.model or UNSET, self.language or UNSET, self.languages, self.prompt, self.keywords
                 ),
                 detection=self.chunking_strategy.patch() if self.chunking_strategy else UNSET,
                 include=_extras(self.response_format, logprobs=logprobs),
@@ -175,10 +176,17 @@ class InputAudio(Sent):
 
 
 class _Enclosing(_Fields, ABC):
-    """Ours: a form in JSON. Either of the two holds the recording, in base64."""
+    """Ours: a form in JSON. One of the three holds the recording, in base64."""
 
     file: Annotated[str | None, Field(description="In base64, or as a data URL.")] = None
+    audio: Annotated[str | None, Field(description="The same, as OPEA's orchestrator says it.")] = None
     input_audio: InputAudio | None = None
+
+    def recordings(self) -> dict[str, str]:
+        """By where they are."""
+        inside = self.input_audio.data if self.input_audio else None
+        sent = {"file": self.file, "audio": self.audio, "input_audio.data": inside}
+        return {where: text for where, text in sent.items() if text is not None}
 
 
 class EnclosedTranscription(TranscriptionFields, _Enclosing):
@@ -205,9 +213,23 @@ def read_form(fields: Iterable[tuple[str, str]], task: Task, *, strict: bool) ->
     if isinstance(sent, Problem):
         return sent
     try:
-        return validated(_FORMS[task], sent, strict=strict).request()
+        return validated(_FORMS[task], _complete(sent, strict=strict), strict=strict).request()
     except ValidationError as error:
         return problem(error)
+
+
+def read_urlencoded(body: bytes, task: Task, *, strict: bool) -> Enclosed | Problem:
+    """Ours, and OPEA's: a form that is all text, with the recording in base64."""
+    try:
+        fields = parse_qsl(body.decode(errors="replace"), max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return Problem(None, f"The form of your request has more than {_MOST_FIELDS} fields.")
+    recordings = [text for name, text in fields if name == "file"]
+    if len(recordings) != 1:
+        return twice("file") if recordings else MISSING_FILE
+    asked = read_form([field for field in fields if field[0] != "file"], task, strict=strict)
+    # Shells do not escape the plus, which then reads as a space.
+    return enclosed(asked, recordings[0].replace(" ", "+"), "file")
 
 
 def read_enclosed(body: bytes, task: Task, *, strict: bool) -> Enclosed | Problem:
@@ -217,13 +239,41 @@ def read_enclosed(body: bytes, task: Task, *, strict: bool) -> Enclosed | Proble
         return Problem(None, f"We could not parse the JSON body of your request: {error}.")
     if isinstance(sent, dict):
         # Null is as good as nothing.
-        sent = {name: value for name, value in sent.items() if value is not None}
+        given = {name: value for name, value in sent.items() if value is not None}
+        sent = _complete(given, strict=strict)
     try:
         asked = validated(_OBJECTS[task], sent, strict=strict)
     except ValidationError as error:
         return problem(error)
-    audio = _audio(asked.file, asked.input_audio)
-    return audio if isinstance(audio, Problem) else Enclosed(asked.request(), audio)
+    recordings = asked.recordings()
+    if len(recordings) != 1:
+        return twice(list(recordings)[-1].partition(".")[0]) if recordings else MISSING_FILE
+    ((where, text),) = recordings.items()
+    return enclosed(asked.request(), text, where)
+
+
+def enclosed(asked: FileRequest | Problem, text: str, where: str) -> Enclosed | Problem:
+    """A request and its recording, which is at `where` in what was sent."""
+    if isinstance(asked, Problem):
+        return asked
+    if (audio := decoded(text)) is not None:
+        return Enclosed(asked, audio)
+    message = f"Invalid '{where}'. Expected audio in base64, or a data URL of it, but got an invalid value."
+    return Problem("invalid_value", message, where)
+
+
+_DATA_URL: Final = re.compile(r"data:[^,]{0,200};base64,")
+
+
+def decoded(text: str) -> bytes | None:
+    """None where it is neither base64 nor a data URL of it."""
+    url = _DATA_URL.match(text)
+    # Tools for the shell break lines.
+    encoded = "".join((text[url.end() :] if url else text).split())
+    try:
+        return binascii.a2b_base64(encoded, strict_mode=True)
+    except ValueError:
+        return None
 
 
 def twice(name: str) -> Problem:
@@ -235,6 +285,12 @@ def twice(name: str) -> Problem:
     return Problem("duplicate_parameter", message, name)
 
 
+def _complete(sent: dict[str, Any], *, strict: bool) -> dict[str, Any]:
+    """Who names no model gets ours, as in OPEA's services, unless we are strict."""
+    return sent if strict else {"model": "", **sent}
+
+
+_MOST_FIELDS: Final = 2_000
 _LISTS: Final = frozenset(
     {
         "include",
@@ -287,27 +343,3 @@ def _json(text: str) -> Any:
         return from_json(text, allow_inf_nan=False)
     except ValueError:
         return text
-
-
-_DATA_URL: Final = re.compile(r"data:[^,]{0,200};base64,")
-
-
-def _audio(file: str | None, input_audio: InputAudio | None) -> bytes | Problem:
-    if file is not None and input_audio is not None:
-        return twice("input_audio")
-    if input_audio is not None:
-        return _decoded(input_audio.data, "input_audio.data")
-    return MISSING_FILE if file is None else _decoded(file, "file")
-
-
-def _decoded(text: str, param: str) -> bytes | Problem:
-    url = _DATA_URL.match(text)
-    # Tools for the shell break lines.
-    encoded = "".join((text[url.end() :] if url else text).split())
-    try:
-        return binascii.a2b_base64(encoded, strict_mode=True)
-    except ValueError:
-        message = (
-            f"Invalid '{param}'. Expected audio in base64, or a data URL of it, but got an invalid value."
-        )
-        return Problem("invalid_value", message, param)

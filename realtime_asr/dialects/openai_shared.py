@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError, PydanticKnownError, from_json
 from realtime_asr.audio.detection import Eagerness
 from realtime_asr.audio.formats import ALAW_8K, PCM16_24K, ULAW_8K, AudioFormat, Encoding
 from realtime_asr.dialects.faults import problem
+from realtime_asr.dialects.language_names import code_of
 from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.session.commands import (
     AppendAudio,
@@ -136,8 +137,8 @@ class Pcma(Sent):
 
 
 def _language(sent: str) -> str:
-    """Without the region: to a recogniser `en-US` is `en`."""
-    code = re.split("[-_]", sent)[0].lower()
+    """Without the region: to a recogniser `en-US` is `en`. So is `english`."""
+    code = code_of(sent) or re.split("[-_]", sent)[0].lower()
     if not re.fullmatch("[a-z]{2,3}", code):
         raise PydanticCustomError("language_code", "not a language code")
     return code

@@ -41,6 +41,8 @@ class Form:
 
     fields: list[tuple[str, str]] = field(default_factory=list)
     has_file: bool = False
+    has_file_name: bool = False
+    """Where it has none, it may be a field that is called `file`."""
 
 
 async def receive_form(chunks: AsyncIterator[bytes], content_type: str, file: BinaryIO, largest: int) -> Form:
@@ -89,6 +91,7 @@ class _Receiver:
         self._in_headers = 0
         self._header, self._value = bytearray(), bytearray()
         self._name: str | None = None
+        self._has_file_name = False
         self._text = bytearray()
 
     def callbacks(self) -> "MultipartCallbacks":
@@ -126,6 +129,7 @@ class _Receiver:
         if self._header.lower() == b"content-disposition":
             _, options = parse_options_header(bytes(self._value))
             self._name = options.get(b"name", b"").decode(errors="replace") or None
+            self._has_file_name = b"filename" in options
         self._header.clear()
         self._value.clear()
 
@@ -135,7 +139,7 @@ class _Receiver:
         if self._name == "file":
             if self.form.has_file:
                 raise MalformedForm(twice("file"))
-            self.form.has_file = True
+            self.form.has_file, self.form.has_file_name = True, self._has_file_name
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         if self._name == "file":

@@ -1,6 +1,6 @@
 import pytest
 
-from realtime_asr.dialects.language_names import english_name
+from realtime_asr.dialects.language_names import code_of, english_name
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,10 @@ def test_a_language_that_nobody_knows_keeps_its_code() -> None:
 
 def test_no_language_is_unknown() -> None:
     assert english_name(None) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("english", "en"), ("Haitian Creole", "ht"), ("en", None), ("", None)]
+)
+def test_a_name_leads_back_to_its_code(name: str, code: str | None) -> None:
+    assert code == code_of(name)

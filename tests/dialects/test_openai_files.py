@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from realtime_asr.audio.detection import ServerVad
 from realtime_asr.audio.formats import AudioFormat, Encoding
-from realtime_asr.dialects.openai_files import Enclosed, FileRequest, read_enclosed, read_form, twice
+from realtime_asr.dialects.openai_files import (
+    Enclosed,
+    FileRequest,
+    read_enclosed,
+    read_form,
+    read_urlencoded,
+    twice,
+)
 from realtime_asr.session.config import UNSET, Patch, ServerVadPatch, TranscriptionPatch, accept
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.request import Task
@@ -217,9 +224,13 @@ def test_what_cannot_be_meant_is_refused(field: tuple[str, str], code: str, para
     assert (code, param) == (answer.code, answer.param)
 
 
-def test_a_model_is_required() -> None:
-    answer = read_form([("model", "")], "transcribe", strict=False)
+@pytest.mark.parametrize("fields", [[], [("model", "")]])
+def test_without_a_model_it_is_the_default_one_unless_we_are_strict(fields: list[tuple[str, str]]) -> None:
+    asked = read_form(fields, "transcribe", strict=False)
+    answer = read_form(fields, "transcribe", strict=True)
 
+    assert isinstance(asked, FileRequest)
+    assert UNSET == asked_for(asked).model
     assert Problem("missing_required_parameter", "Missing required parameter: 'model'.", "model") == answer
 
 
@@ -298,6 +309,7 @@ def test_any_form_is_a_request_or_a_problem(
         {"file": f"data:audio/wav;base64,{BASE64}"},
         {"file": f"data:;base64,{BASE64}\n"},
         {"file": "\n".join(BASE64)},
+        {"audio": BASE64},
         {"input_audio": {"data": BASE64, "format": "wav"}},
         {"input_audio": {"data": BASE64}, "file": None},
     ],
@@ -333,7 +345,7 @@ def test_a_translation_may_come_inside_of_json() -> None:
         ({"input_audio": {"data": "?"}}, "invalid_value", "input_audio.data"),
         ({"input_audio": {}}, "missing_required_parameter", "input_audio.data"),
         ({"input_audio": {"data": BASE64}, "file": BASE64}, "duplicate_parameter", "input_audio"),
-        ({"file": BASE64, "model": None}, "missing_required_parameter", "model"),
+        ({"audio": BASE64, "file": BASE64}, "duplicate_parameter", "audio"),
         ({"file": BASE64, "stream": 1}, "invalid_type", "stream"),
         (b"", None, None),
         (b"{", None, None),
@@ -353,6 +365,38 @@ def test_json_that_makes_no_sense_is_refused(body: Any, code: str | None, param:
 @given(st.binary(max_size=200))
 def test_any_body_is_a_request_or_a_problem(body: bytes) -> None:
     assert isinstance(read_enclosed(body, "transcribe", strict=False), Enclosed | Problem)
+    assert isinstance(read_urlencoded(body, "transcribe", strict=False), Enclosed | Problem)
+
+
+# A recording inside of a form that is all text
+
+
+PLUS = base64.b64encode(b"\xfb\xef\xbe").decode()
+
+
+@pytest.mark.parametrize("file", [PLUS, PLUS.replace("+", "%2B"), f"data:;base64,{PLUS}"])
+def test_a_recording_may_come_inside_of_a_form(file: str) -> None:
+    asked = read_urlencoded(f"model=whisper-1&file={file}&stream=1".encode(), "transcribe", strict=True)
+
+    assert Enclosed(form(("stream", "true")), b"\xfb\xef\xbe") == asked
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param"),
+    [
+        (b"model=whisper-1", "missing_required_parameter", "file"),
+        (b"model=whisper-1&file=", "missing_required_parameter", "file"),
+        (b"model=whisper-1&file=?", "invalid_value", "file"),
+        (b"file=UklGRg&file=UklGRg", "duplicate_parameter", "file"),
+        (b"file=UklGRg%3D%3D&temperature=9", "decimal_above_max_value", "temperature"),
+        (b"&" * 3_000, None, None),
+    ],
+)
+def test_a_form_that_makes_no_sense_is_refused(body: bytes, code: str | None, param: str | None) -> None:
+    answer = read_urlencoded(body, "transcribe", strict=False)
+
+    assert isinstance(answer, Problem)
+    assert (code, param) == (answer.code, answer.param)
 
 
 # What a session is configured to

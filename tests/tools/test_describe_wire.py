@@ -147,10 +147,12 @@ REVOKE = "/v1/realtime/client_secrets/revoke"
 BETA = "/v1/realtime/transcription_sessions"
 NO_SUCH_GA = {"session": {"type": "transcription", "audio": {"input": {"transcription": {"model": "no"}}}}}
 HUGE = "x" * (24 * 1024 * 1024 + 1)
-FOR_OPERATORS = ("/stats", "/metrics")
+FOR_OPERATORS = ("/stats", "/metrics", "/v1/statistics")
 TRANSCRIPTIONS = ("/v1/audio/transcriptions", "/openai/v1/audio/transcriptions")
 TRANSLATIONS = ("/v1/audio/translations", "/openai/v1/audio/translations")
 FILES = (*TRANSCRIPTIONS, *TRANSLATIONS)
+ASR = "/v1/asr"
+RECORDINGS = (*FILES, ASR)
 RECORDING = encoded(tone(16_000), WAV)
 ENCODED = base64.b64encode(RECORDING).decode()
 VAST = {"authorization": f"Bearer {KEY}", "content-type": "application/json", "content-length": "100000000"}
@@ -181,10 +183,12 @@ CASES: list[tuple[str, str, int, Json]] = [
     *[("post", path, 200, file(response_format="diarized_json")) for path in TRANSCRIPTIONS],
     *[("post", path, 200, file(stream="true")) for path in TRANSCRIPTIONS],
     *[("post", path, 200, {"json": {"model": "whisper-1", "file": ENCODED}}) for path in FILES],
-    *[("post", path, 400, {"json": []}) for path in FILES],
-    *[("post", path, 401, {"headers": {}}) for path in FILES],
+    *[("post", path, 200, {"data": {"model": "whisper-1", "file": ENCODED}}) for path in FILES],
     *[("post", path, 404, file(model="no")) for path in FILES],
-    *[("post", path, 413, {"headers": VAST}) for path in FILES],
+    ("post", ASR, 200, {"json": {"audio": ENCODED}}),
+    *[("post", path, 400, {"json": []}) for path in RECORDINGS],
+    *[("post", path, 401, {"headers": {}}) for path in RECORDINGS],
+    *[("post", path, 413, {"headers": VAST}) for path in RECORDINGS],
     ("get", "/v1/models", 200, {}),
     ("get", "/v1/models", 401, {"headers": {"x-api-key": "wrong"}}),
     ("get", "/v1/models/{name}", 200, {"name": "whisper-1"}),
@@ -193,18 +197,21 @@ CASES: list[tuple[str, str, int, Json]] = [
     ("get", "/health", 200, {}),
     ("get", "/readyz", 200, {}),
     ("get", "/livez", 200, {}),
+    ("get", "/v1/health_check", 200, {}),
     *[("get", path, 200, {}) for path in FOR_OPERATORS],
     *[("get", path, 401, {"headers": {}}) for path in FOR_OPERATORS],
     ("get", "/metrics", 200, {"headers": {"api-key": KEY, "accept": "application/openmetrics-text"}}),
 ]
 NEED_READINESS = [
-    *(("post", path) for path in (GA, AZURE, BETA, LITERAL, REVOKE, *FILES)),
+    *(("post", path) for path in (GA, AZURE, BETA, LITERAL, REVOKE, *RECORDINGS)),
     *(("get", path) for path in ("/v1/models", "/v1/models/{name}")),
 ]
 MAY_BE_UNREADY = [*NEED_READINESS, ("get", "/readyz")]
-NEED_A_PLACE = [*((path, {}) for path in (GA, AZURE, BETA, *FILES)), (LITERAL, APPEND)]
-NEVER_SEEN_STALLED = [("post", path) for path in FILES]
-NEVER_SEEN_BROKEN = [("get", path) for path in ("/health", "/readyz", "/livez", *FOR_OPERATORS)]
+NEED_A_PLACE = [*((path, {}) for path in (GA, AZURE, BETA, *RECORDINGS)), (LITERAL, APPEND)]
+NEVER_SEEN_STALLED = [("post", path) for path in RECORDINGS]
+NEVER_SEEN_BROKEN = [
+    ("get", path) for path in ("/health", "/readyz", "/livez", "/v1/health_check", *FOR_OPERATORS)
+]
 
 
 def ask(client: TestClient, method: str, path: str, how: Mapping[str, Any]) -> tuple[int, Json]:

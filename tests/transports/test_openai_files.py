@@ -23,7 +23,7 @@ from realtime_asr.server.app import Gateway
 from realtime_asr.session.events import Event
 from realtime_asr.transcript.hypothesis import Hypothesis
 from realtime_asr.transcript.request import TurnRequest
-from realtime_asr.transports import openai_files
+from realtime_asr.transports import file_desk
 from realtime_asr.transports.accounts import Proof
 from tests.fakes import ScriptedEngine, ScriptedStream, final, silence, speech
 from tests.server.house import KEY, SPOKEN, closed_house, gateway, open_house
@@ -127,12 +127,35 @@ def test_silence_has_no_text(client: TestClient) -> None:
     [
         {"file": ENCODED},
         {"file": f"data:audio/wav;base64,{ENCODED}"},
+        {"audio": ENCODED},
         {"input_audio": {"data": ENCODED, "format": "wav"}},
     ],
 )
 @pytest.mark.parametrize("route", [TRANSCRIPTIONS, TRANSLATIONS])
 def test_a_file_may_come_inside_of_json(client: TestClient, route: str, recording: Any) -> None:
     assert SPOKEN == text_of(client.post(route, json={**MODEL, **recording}))
+
+
+def test_a_file_may_come_as_a_field_of_a_form(client: TestClient) -> None:
+    """As OPEA's clients do it."""
+    encoded = client.post(TRANSCRIPTIONS, data={**MODEL, "file": ENCODED})
+    in_parts = client.post(TRANSCRIPTIONS, files={"file": (None, ENCODED), "model": (None, "whisper-1")})
+
+    assert (SPOKEN, SPOKEN) == (text_of(encoded), text_of(in_parts))
+
+
+def test_a_file_needs_no_name(client: TestClient) -> None:
+    assert SPOKEN == text_of(client.post(TRANSCRIPTIONS, files={"file": (None, ONE_TURN)}, data=MODEL))
+
+
+def test_who_names_no_model_gets_the_default_one() -> None:
+    house = gateway()
+    house.sessions.engine = engine = ScriptedEngine()
+    with open_house(house) as client:
+        client.post(TRANSCRIPTIONS, files=FILE, data={"language": "english"})
+
+    [stream] = engine.streams
+    assert (house.catalogue.default, "en") == (stream.request.model, stream.request.language)
 
 
 def test_a_file_may_come_in_chunks(client: TestClient) -> None:
@@ -193,7 +216,6 @@ def test_chunks_are_cut_as_asked(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "code", "param"),
     [
-        ({}, 400, "missing_required_parameter", "model"),
         ({"model": "nobody"}, 404, "model_not_found", "model"),
         ({**MODEL, "language": "??"}, 400, "invalid_value", "language"),
         ({**MODEL, "response_format": "xml"}, 400, "invalid_value", "response_format"),
@@ -223,11 +245,18 @@ def test_a_model_of_one_language_leaves_no_doubt_about_it() -> None:
     assert ("german", False) == (verbose.json()["language"], "languages" in plain.json())
 
 
-def test_what_we_do_not_know_is_refused_when_strict() -> None:
+@pytest.mark.parametrize(
+    ("fields", "code", "param"),
+    [
+        ({**MODEL, "foo": "bar"}, "unknown_parameter", "foo"),
+        ({}, "missing_required_parameter", "model"),
+    ],
+)
+def test_what_openai_refuses_is_refused_when_strict(fields: Mapping[str, str], code: str, param: str) -> None:
     with open_house(strict=True) as client:
-        response = client.post(TRANSCRIPTIONS, files=FILE, data={**MODEL, "foo": "bar"})
+        response = client.post(TRANSCRIPTIONS, files=FILE, data=fields)
 
-    assert_refused(response, 400, "unknown_parameter", "foo")
+    assert_refused(response, 400, code, param)
 
 
 def test_a_form_without_a_file_is_refused(client: TestClient) -> None:
@@ -259,7 +288,7 @@ def test_a_recording_of_nothing_is_refused(client: TestClient, stream: str) -> N
     assert ("invalid_value", "file") == (error["code"], error["param"])
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "audio/wav"])
+@pytest.mark.parametrize("kind", ["text/plain", "", "audio/wav"])
 def test_a_body_of_another_kind_is_refused(client: TestClient, kind: str) -> None:
     response = client.post(TRANSCRIPTIONS, content=ONE_TURN, headers={"content-type": kind})
 
@@ -275,6 +304,7 @@ def test_a_body_of_another_kind_is_refused(client: TestClient, kind: str) -> Non
         ("multipart/form-data; boundary=" + "x" * 1000, b"--x--\r\n"),
         ("application/json", b""),
         ("application/json", b"{"),
+        ("application/x-www-form-urlencoded", b"&" * 10_000),
     ],
 )
 def test_a_body_that_is_not_what_it_says_is_refused(client: TestClient, kind: str, body: bytes) -> None:
@@ -446,7 +476,7 @@ def test_a_session_cut_short_is_no_text(monkeypatch: pytest.MonkeyPatch, *, stre
         raise CutShort("The server is restarting.")
         yield
 
-    monkeypatch.setattr(openai_files, "transcribed", cut_short)
+    monkeypatch.setattr(file_desk, "transcribed", cut_short)
     with open_house() as client:
         response = client.post(TRANSCRIPTIONS, files=FILE, data={**MODEL, "stream": json.dumps(stream)})
 
@@ -573,7 +603,7 @@ async def test_who_goes_while_the_file_comes_up_leaves_nothing_behind() -> None:
 
 
 async def test_who_stops_sending_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_files, "_STALLED_SECONDS", 0.01)
+    monkeypatch.setattr(file_desk, "_STALLED_SECONDS", 0.01)
     headers, body = form()
 
     start, *_ = await posted(gateway(), headers, sending([body[:5000]], then=asyncio.Event().wait))

@@ -53,7 +53,7 @@ async def refusal(*chunks: bytes, content_type: str = TYPE) -> Problem:
 async def test_the_file_goes_to_the_disk_and_the_rest_is_remembered() -> None:
     form, file = await received(MODEL + FILE + part("include[]", b"logprobs") + END)
 
-    assert Form([("model", "whisper-1"), ("include[]", "logprobs")], has_file=True) == form
+    assert Form([("model", "whisper-1"), ("include[]", "logprobs")], True, True) == form
     assert file == AUDIO
 
 
@@ -71,9 +71,10 @@ async def test_how_a_form_is_cut_into_chunks_does_not_change_it(cuts: list[int])
     "file", [part("file", AUDIO), part("file", AUDIO, filename=""), part("file", AUDIO, "Content-Type: text/plain")]
 )  # fmt: skip
 async def test_a_file_is_a_file_whatever_it_is_called(file: bytes) -> None:
-    _, written = await received(file + END)
+    form, written = await received(file + END)
 
     assert written == AUDIO
+    assert (b"filename" in file) == form.has_file_name
 
 
 async def test_a_field_that_looks_like_a_file_is_a_field() -> None:

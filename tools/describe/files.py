@@ -87,11 +87,14 @@ def _request(schemas: Schemas, form: type[BaseModel], enclosed: type[BaseModel])
         "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
     }
     form_schema = {"allOf": [schemas[form], file], "description": _ABOUT_FORMS}
+    text = {"type": "string", "description": "In base64, or as a data URL."}
+    text_schema = {"allOf": [schemas[form], {**file, "properties": {"file": text}}]}
     return {
         "required": True,
         "content": {
             "multipart/form-data": _media(form_schema, {"file": "RIFF…", **_FIELDS}),
             "application/json": _media(schemas[enclosed], {"file": "UklGRg==", **_FIELDS}),
+            "application/x-www-form-urlencoded": _media(text_schema, {"file": "UklGRg==", **_FIELDS}),
         },
     }
 

@@ -19,6 +19,7 @@ from realtime_asr.transports.literal_post import LITERAL_PATH
 from realtime_asr.transports.openai_errors import error_response
 from realtime_asr.transports.openai_rest import foreign, not_ready
 from tools.describe.files import FILE_MODELS, TOO_LARGE, file_operations
+from tools.describe.opea import OPEA_MODELS, opea_files, opea_operations
 from tools.describe.samples import BETA_SETTINGS, CLIENT, GA_SETTINGS, SECRET, SERVER, ids, minted
 from tools.describe.schemas import Json, Schemas
 
@@ -158,6 +159,7 @@ _SCHEMAS: Final = Schemas(
     beta.TranscriptionSessionRequest,
     *CLIENT_FRAMES,
     *FILE_MODELS,
+    *OPEA_MODELS,
     ClientSecret,
     Revoked,
     TranscriptionSession,
@@ -232,7 +234,8 @@ def _paths() -> Json:
         "/v1/realtime/client_secrets/revoke": {"post": _revocation()},
         "/v1/realtime/transcription_sessions": {"post": _transcription_sessions()},
         LITERAL_PATH: {"post": _literal_post()},
-        **{path: {"post": _file(operation)} for path, operation in file_operations(_SCHEMAS).items()},
+        **{path: {"post": _file(operation, 404)} for path, operation in file_operations(_SCHEMAS).items()},
+        **{path: {"post": _file(operation)} for path, operation in opea_files(_SCHEMAS).items()},
         "/v1/models": {"get": _models()},
         "/v1/models/{name}": {"get": _model()},
         "/health": {"get": _health()},
@@ -240,6 +243,7 @@ def _paths() -> Json:
         "/livez": {"get": _livez()},
         "/stats": {"get": _stats()},
         "/metrics": {"get": _metrics()},
+        **{path: {"get": _looked_at(operation)} for path, operation in opea_operations(_SCHEMAS).items()},
     }
 
 
@@ -310,10 +314,15 @@ def _literal_post() -> Json:
     }
 
 
-def _file(operation: Json) -> Json:
-    refused = _responses({}, 400, 401, 403, 404, 408, 413, 429, 500, 503)
+def _file(operation: Json, *further: int) -> Json:
+    refused = _responses({}, 400, 401, 403, *further, 408, 413, 429, 500, 503)
     too_large = {"$ref": "#/components/responses/FileTooLarge"}
     return {**operation, "responses": {**refused, "413": too_large, **operation["responses"]}}
+
+
+def _looked_at(operation: Json) -> Json:
+    refusals = (500,) if "security" in operation else (401, 500)
+    return {**operation, "responses": {**_responses({}, *refusals), **operation["responses"]}}
 
 
 _MODEL: Final[Json] = {
