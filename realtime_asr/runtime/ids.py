@@ -21,6 +21,10 @@ def request_id() -> str:
     return _new("req_")
 
 
+def webhook_id() -> str:
+    return _new("evt_")
+
+
 _BASE62: Final = (string.digits + string.ascii_uppercase + string.ascii_lowercase).encode()
 _CHARACTERS: Final = bytes(_BASE62[byte % 62] for byte in range(256))
 # 256 is no multiple of 62: without the last eight bytes every character is equally likely.

@@ -10,7 +10,7 @@ from realtime_asr.session.events import Event
 
 
 class Observer(Protocol):
-    """None of these may raise, wait, or keep audio or text."""
+    """None of these may raise or wait. Audio and text are not to be kept, but by who was asked to post it."""
 
     def entered(self, session_id: str, visitor: Visitor, now: float) -> None:
         """The first that is told of a session."""
