@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -16,27 +16,34 @@ from realtime_asr.engines.catalogue import Catalogue, Offer, Progress
 from realtime_asr.engines.engine import Engine, Passed, UnusableModel
 from realtime_asr.runtime.clock import Clock, SystemClock
 from realtime_asr.runtime.journal import Journal
+from realtime_asr.runtime.observer import Observers
 from realtime_asr.runtime.sessions import Sessions
 from realtime_asr.server.access.auth import Auth, Keys
 from realtime_asr.server.access.revocations import Revocations
 from realtime_asr.server.access.secrets import Secrets, keyring
 from realtime_asr.server.capacity import admission
-from realtime_asr.server.health import Instruments, health_routes
+from realtime_asr.server.health import Instruments, health_routes, turned_away
 from realtime_asr.server.models import ModelSettings, NamedModel, named_models
 from realtime_asr.server.parts import denoisers, engines, scorers
 from realtime_asr.server.settings import Settings, model_names, served_name
 from realtime_asr.server.watching.figures import watch
 from realtime_asr.server.watching.logs import log_model, write
 from realtime_asr.server.watching.observers import Watching, telemetry
+from realtime_asr.server.webhooks import signing_key
 from realtime_asr.session.config import Limits, Models, SessionConfig, Transcription
 from realtime_asr.transports.accounts import Accounts, Allowance, Allowances
+from realtime_asr.transports.file_desk import FileDesk
 from realtime_asr.transports.in_flight import Budget
 from realtime_asr.transports.literal_post import literal_post_routes
+from realtime_asr.transports.opea import opea_routes
 from realtime_asr.transports.openai_errors import EXCEPTION_HANDLERS, RequestIds
 from realtime_asr.transports.openai_files import file_routes
 from realtime_asr.transports.openai_rest import rest_routes
 from realtime_asr.transports.openai_websocket import websocket_routes
 from realtime_asr.transports.reception import Caller, Reception
+
+if TYPE_CHECKING:
+    from realtime_asr.server.hooks import Hook
 
 
 class Gateway:
@@ -61,13 +68,14 @@ class Gateway:
             self._model_changed,
         )
         self._watching = Watching(self.catalogue, clock, telemetry(settings.otlp, clock))
+        self._hook = _hook(settings, clock)
         denoiser = denoisers(settings)
         self.sessions = Sessions(
             self.catalogue,
             _limits(settings, self.catalogue, noise_reduction=denoiser is not None),
             scorers(settings),
             clock,
-            self._watching.observer,
+            Observers(self._watching.observer, *filter(None, [self._hook])),
             new_denoiser=denoiser,
             journal=_journal(settings),
         )
@@ -98,6 +106,8 @@ class Gateway:
             loading.cancel()
             looking.cancel()
             await self.leave()
+            if self._hook is not None:
+                await self._hook.stop(self.seconds_left / 2)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.seconds_left):
                     await self.catalogue.stop()
@@ -105,17 +115,18 @@ class Gateway:
                 await asyncio.to_thread(self.sessions.journal.close)
             await self._watching.stop()
 
+        desk = FileDesk(
+            self.reception, int(self._settings.max_file_mib * 1024 * 1024), self._settings.max_files
+        )
+        instruments = self._instruments()
         return Starlette(
             routes=[
                 *websocket_routes(self.reception),
                 *literal_post_routes(self.reception),
                 *rest_routes(self.reception),
-                *file_routes(
-                    self.reception,
-                    largest=int(self._settings.max_file_mib * 1024 * 1024),
-                    most=self._settings.max_files,
-                ),
-                *health_routes(self.reception, self._instruments()),
+                *file_routes(desk),
+                *opea_routes(desk, partial(turned_away, instruments=instruments)),
+                *health_routes(self.reception, instruments),
             ],
             middleware=[Middleware(RequestIds)],
             exception_handlers=EXCEPTION_HANDLERS,
@@ -257,6 +268,17 @@ def _journal(settings: Settings) -> Journal | None:
         write(logging.WARNING, "journal lost", session=session_id, reason=reason)
 
     return None if settings.journal is None else Journal(settings.journal, lost)
+
+
+def _hook(settings: Settings, clock: Clock) -> "Hook | None":
+    if settings.hook is None or settings.hook_secret is None:
+        return None
+    # A tenth of a second to import, for those who have a hook.
+    from realtime_asr.server.hooks import Hook  # noqa: PLC0415
+
+    key = signing_key(settings.hook_secret.get_secret_value())
+    assert key is not None, "settings were checked"
+    return Hook(str(settings.hook), key, clock, settings.hook_dead_letters)
 
 
 def _config(settings: Settings) -> SessionConfig:

@@ -44,10 +44,10 @@ def health_routes(reception: Reception, instruments: Instruments) -> list[Route]
         return JSONResponse(_health(reception))
 
     async def stats(request: Request) -> Response:
-        return _turned_away(request, instruments) or JSONResponse(_stats(reception, instruments.recent))
+        return turned_away(request, instruments) or JSONResponse(_stats(reception, instruments.recent))
 
     async def metrics(request: Request) -> Response:
-        if refusal := _turned_away(request, instruments):
+        if refusal := turned_away(request, instruments):
             return refusal
         text, media_type = instruments.prometheus.written(request.headers.get("accept", ""))
         return Response(text, media_type=media_type)
@@ -61,7 +61,7 @@ def health_routes(reception: Reception, instruments: Instruments) -> list[Route]
     ]
 
 
-def _turned_away(request: Request, instruments: Instruments) -> Response | None:
+def turned_away(request: Request, instruments: Instruments) -> Response | None:
     if instruments.may_read(credential(request.headers, (), {}, azure=False)):
         return None
     return error_response(401, Problem("invalid_api_key", "This needs a key that may read figures."))

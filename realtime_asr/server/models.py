@@ -15,8 +15,9 @@ class ModelSettings(BaseModel):
 
     model: str = "bundled"
     """The model served: the one that ships with the server, a name faster-whisper knows, or a folder."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the model runs."""
+    device: str = "auto"
+    """Where the model runs: auto, cpu or cuda; on openvino auto, cpu, gpu, npu, or several, like
+    HETERO:GPU,CPU."""
     compute_type: str = "default"
     """Number format of the weights, as CTranslate2 calls it: default, int8, float16, ..."""
     cpu_threads: int = Field(default=0, ge=0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import assert_never
+from typing import TYPE_CHECKING, Final, Literal, assert_never
 
 from realtime_asr.audio.detection import SpeechScorer
 from realtime_asr.audio.noise import Denoiser
@@ -13,19 +13,25 @@ from realtime_asr.engines.host import has_gpu, plan, usable_cores
 from realtime_asr.engines.recording import transcribe
 from realtime_asr.server.harvest import kept_in, known_phrases
 from realtime_asr.server.models import NamedModel, named_models, public_name
-from realtime_asr.server.settings import Settings
+from realtime_asr.server.settings import BadSettings, Settings
 from realtime_asr.session.config import NoiseReduction
 from realtime_asr.transcript.request import TurnRequest
+
+if TYPE_CHECKING:
+    from realtime_asr.engines.backend import Load
 
 
 def engines(
     settings: Settings, watch: Callable[[Passed], None] = lambda _: None
 ) -> Callable[[NamedModel], Engine]:
-    """Made, not loaded: that may wait until somebody wants the model. `watch` is told of every pass."""
+    """Made, not loaded: that may wait until somebody wants the model. `watch` is told of every pass.
+
+    Raises BadSettings where a package is missing, and UnusableModel where a device is.
+    """
     match settings.engine:
-        case "faster_whisper":
-            models = _faster_whisper(settings)
-            return lambda named: _batching(models(named), named, watch)
+        case "faster_whisper" | "openvino":
+            models = _whispers(settings)
+            return lambda named: _batching(models(named), settings, named, watch)
         case "replay":
             from realtime_asr.engines.replay import ReplayEngine  # noqa: PLC0415
 
@@ -35,17 +41,33 @@ def engines(
 
 
 def scorers(settings: Settings) -> Callable[[], SpeechScorer]:
-    match settings.vad:
+    """Raises BadSettings where the package for what was chosen is not installed."""
+    match _suited_vad(settings) if settings.vad == "auto" else settings.vad:
         case "silero":
             from realtime_asr.detectors.silero import load_silero  # noqa: PLC0415
 
             return load_silero()
+        case "webrtc":
+            try:
+                from realtime_asr.detectors.webrtc import WebrtcScorer  # noqa: PLC0415
+            except ModuleNotFoundError:
+                raise BadSettings([_NO_WEBRTC]) from None
+            return WebrtcScorer
         case "energy":
             from realtime_asr.detectors.energy import EnergyScorer  # noqa: PLC0415
 
             return EnergyScorer
         case _:
             assert_never(settings.vad)
+
+
+def _suited_vad(settings: Settings) -> Literal["silero", "webrtc"]:
+    """Where an accelerator does the listening, cores are scarce: Silero takes four times as much of them."""
+    accelerated = settings.engine == "openvino" and _is_accelerator(settings.device)
+    return "webrtc" if accelerated and find_spec("webrtcvad") else "silero"
+
+
+_NO_WEBRTC: Final = "vad: webrtc needs another package: install it with `pip install 'realtime-asr[webrtc]'`."
 
 
 def denoisers(settings: Settings) -> Callable[[NoiseReduction], Denoiser] | None:
@@ -63,21 +85,24 @@ def ears(settings: Settings) -> Callable[[Samples], str]:
     It takes what it is known to make up for as good as anything else. Raises UnusableModel.
     """
     main, *_ = named_models(settings, {}).values()
-    model = _faster_whisper(settings, knowing_phrases=False)(main)
+    model = _whispers(settings, knowing_phrases=False)(main)
     model.load()
     request = TurnRequest(public_name(main.model))
     return lambda samples: transcribe(model, samples, request).text
 
 
-def _faster_whisper(settings: Settings, *, knowing_phrases: bool = True) -> Callable[[NamedModel], Model]:
+def _whispers(settings: Settings, *, knowing_phrases: bool = True) -> Callable[[NamedModel], Model]:
+    from realtime_asr.engines.backend import WhisperSettings  # noqa: PLC0415
     from realtime_asr.engines.bundled import BUNDLED  # noqa: PLC0415
-    from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings  # noqa: PLC0415
+    from realtime_asr.engines.whisper import Whisper  # noqa: PLC0415
+
+    load = _openvino(settings) if settings.engine == "openvino" else _faster_whisper()
 
     def make(named: NamedModel) -> Model:
-        workers, threads = _shares(named)
+        workers, threads = _shares(settings, named)
         phrases = _false_phrases(settings, named) if knowing_phrases else frozenset[str]()
-        return FasterWhisper(
-            FasterWhisperSettings(
+        return Whisper(
+            WhisperSettings(
                 model=str(BUNDLED) if named.model == "bundled" else named.model,
                 device=named.device,
                 compute_type=named.compute_type,
@@ -85,15 +110,39 @@ def _faster_whisper(settings: Settings, *, knowing_phrases: bool = True) -> Call
                 workers=workers,
                 beam_size=named.beam_size,
                 final_window=None if named.final_window == "auto" else named.final_window,
+                cache=settings.state_folder / "openvino",
                 false_phrases=phrases,
-            )
+            ),
+            load,
         )
 
     return make
 
 
-def _batching(model: Model, named: NamedModel, watch: Callable[[Passed], None]) -> Engine:
-    workers, _ = _shares(named)
+def _faster_whisper() -> "Load":
+    from realtime_asr.engines.faster_whisper import load_faster_whisper  # noqa: PLC0415
+
+    return load_faster_whisper
+
+
+def _openvino(settings: Settings) -> "Load":
+    try:
+        from realtime_asr.engines.openvino.loading import check_device, load_openvino  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise BadSettings([_NO_OPENVINO]) from None
+    # Also of models that are not loaded yet: nobody wants to find out when the first turn comes.
+    for model in named_models(settings, settings.models).values():
+        check_device(model.device)
+    return load_openvino
+
+
+_NO_OPENVINO: Final = (
+    "engine: openvino needs another package: install it with `pip install 'realtime-asr[openvino]'`."
+)
+
+
+def _batching(model: Model, settings: Settings, named: NamedModel, watch: Callable[[Passed], None]) -> Engine:
+    workers, _ = _shares(settings, named)
     return BatchingEngine(
         model,
         workers=workers,
@@ -104,9 +153,17 @@ def _batching(model: Model, named: NamedModel, watch: Callable[[Passed], None]) 
     )
 
 
-def _shares(named: NamedModel) -> tuple[int, int]:
-    gpu = named.device == "cuda" or (named.device == "auto" and has_gpu())
+def _shares(settings: Settings, named: NamedModel) -> tuple[int, int]:
+    if settings.engine == "openvino":
+        gpu = _is_accelerator(named.device)
+    else:
+        gpu = named.device == "cuda" or (named.device == "auto" and has_gpu())
     return plan(usable_cores(), gpu=gpu, workers=named.workers, threads=named.cpu_threads)
+
+
+def _is_accelerator(device: str) -> bool:
+    """Or has one among its parts."""
+    return any(kind in device.upper() for kind in ("GPU", "NPU"))
 
 
 def _false_phrases(settings: Settings, named: NamedModel) -> frozenset[str]:

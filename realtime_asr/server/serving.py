@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -30,6 +31,7 @@ class Server(uvicorn.Server):
         configure(settings.log_level, settings.log_format)
         self.gateway = Gateway(settings)
         self.unusable: UnusableModel | None = None
+        self._also_ports = settings.also_ports
         self._reread = reread
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
@@ -63,9 +65,32 @@ class Server(uvicorn.Server):
         except SystemExit as leaving:
             problem = leaving.__context__
             assert isinstance(problem, OSError), "all else that can fail does so before or after"
-            raise OSError(f"Cannot listen on {self.config.host}: {problem.strerror}.") from None
+            raise self._deaf(problem) from None
+        self.started = False
+        try:
+            await self._listen_on_others()
+        except OSError as problem:
+            await self.shutdown()
+            raise self._deaf(problem) from None
+        self.started = True
         if self._reread is not None and threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload, self._reread)
+
+    async def _listen_on_others(self) -> None:
+        new_protocol = partial(  # type: ignore[call-arg]  # uvicorn's protocols take more than others do
+            self.config.http_protocol_class,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        loop, host, tls = asyncio.get_running_loop(), self.config.host, self.config.ssl
+        for port in self._also_ports:
+            server = await loop.create_server(new_protocol, host, port, ssl=tls, backlog=self.config.backlog)
+            self.servers.append(server)
+            write(logging.INFO, "listening", port=server.sockets[0].getsockname()[1])
+
+    def _deaf(self, problem: OSError) -> OSError:
+        return OSError(f"Cannot listen on {self.config.host}: {problem.strerror}.")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for task in (*self._reloads, *filter(None, [self._leaving])):

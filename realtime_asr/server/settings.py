@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -22,11 +22,13 @@ from realtime_asr.server.access.auth import ANONYMOUS, digest_of, fingerprint_of
 from realtime_asr.server.access.keys import KeySettings, NamedKeys
 from realtime_asr.server.access.secrets import SigningKey
 from realtime_asr.server.models import ModelSettings, NamedModel, NamedModels, public_name
+from realtime_asr.server.webhooks import signing_key
 from realtime_asr.session.config import ModelNames
 
 PREFIX: Final = "REALTIME_ASR_"
 SERVED: Final = "default"
 """In aliases: the main model, whichever that is."""
+_DEVICES: Final = ("auto", "cpu", "cuda")
 OPENAI_NAMES: Final = (
     "whisper-1",
     "gpt-4o-transcribe",
@@ -39,6 +41,15 @@ OPENAI_NAMES: Final = (
     "gpt-realtime-whisper",
     "whisper-large-v3",
     "whisper-large-v3-turbo",
+    # As OPEA's services call it, and the Hugging Face Hub.
+    "openai/whisper-tiny",
+    "openai/whisper-base",
+    "openai/whisper-small",
+    "openai/whisper-medium",
+    "openai/whisper-large",
+    "openai/whisper-large-v2",
+    "openai/whisper-large-v3",
+    "openai/whisper-large-v3-turbo",
     # Conversation models: older SDKs cannot open a socket without naming one.
     "gpt-realtime",
     "gpt-realtime-mini",
@@ -83,6 +94,7 @@ Lines = Annotated[tuple[str, ...], NoDecode, _between("\n")]
 Aliases = Annotated[dict[str, str], NoDecode, BeforeValidator(_aliases)]
 Secret = Annotated[SecretStr, Field(min_length=1)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(ModelSettings, BaseSettings):
@@ -97,8 +109,11 @@ class Settings(ModelSettings, BaseSettings):
     """TOML file with settings, under the names of the flags with underscores."""
     host: str = "127.0.0.1"
     """Address to listen on. Any but this machine's own needs API keys."""
-    port: int = Field(default=8000, ge=0, le=65535)
+    port: Port = 8000
     """Port to listen on; 0 for any that is free."""
+    also_ports: Listed[Port] = ()
+    """Further ports to listen on. With 7066 and 9099 the server stands in the place of OPEA's whisper-service
+    and of its ASR microservice."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much the log says. It never holds audio, transcripts, prompts or keys."""
     log_format: Literal["logfmt", "json"] = "logfmt"
@@ -108,9 +123,17 @@ class Settings(ModelSettings, BaseSettings):
     otel."""
     journal: Path | None = None
     """Record every session in this folder, speech and text included, for the command replay."""
+    hook: HttpUrl | None = None
+    """Post the text of each finished turn of live sessions to this address, as a signed webhook. It goes
+    nowhere else, and no redirection is followed."""
+    hook_secret: SecretStr | None = Field(default=None, min_length=1)
+    """What the webhooks are signed with: a text of your own, or whsec_ and base64."""
+    hook_dead_letters: Path | None = None
+    """Append to this file what the hook's receiver did not take, text included. Unless set, it is lost."""
 
-    engine: Literal["faster_whisper", "replay"] = "faster_whisper"
-    """What listens: Whisper, or a script that is read out whatever is said, for demos and load tests."""
+    engine: Literal["faster_whisper", "openvino", "replay"] = "faster_whisper"
+    """What listens: Whisper in CTranslate2, Whisper in OpenVINO, which needs the extra openvino, or a script
+    that is read out whatever is said, for demos and load tests."""
     models: NamedModels = {}
     """Further models, each loaded when first asked for by its name. The file has a table for each,
     [models.NAME], with the settings above; what it leaves out is as for the main model."""
@@ -120,8 +143,9 @@ class Settings(ModelSettings, BaseSettings):
     """What to do with a name that is no model's and no alias: map it to the main model, or refuse it."""
     replay_script: Lines = ()
     """What the replay engine hears: one line, or flag, for each turn."""
-    vad: Literal["silero", "energy"] = "silero"
-    """What tells speech from silence: the Silero network, or loudness alone."""
+    vad: Literal["auto", "silero", "webrtc", "energy"] = "auto"
+    """What tells speech from silence: the Silero network, WebRTC's detector if its extra is installed, or
+    loudness alone. auto is Silero, and WebRTC where the main model runs on OpenVINO's GPU or NPU."""
     noise_reduction: Literal["auto", "off"] = "auto"
     """Let clients ask for it, if the extra that does it is installed; or never."""
     longest_turn: float = Field(default=28, gt=0)
@@ -233,6 +257,8 @@ def check(settings: Settings) -> list[str]:
         *_names_taken(settings),
         *_lost_aliases(settings),
         *_missing_script(settings),
+        *_strange_devices(settings),
+        *_strange_hook(settings),
     ]
 
 
@@ -388,6 +414,27 @@ def _served(settings: Settings) -> set[str]:
 def _missing_script(settings: Settings) -> Iterator[str]:
     if settings.engine == "replay" and not settings.replay_script:
         yield "The replay engine has nothing to say: give it lines with --replay-script."
+
+
+def _strange_devices(settings: Settings) -> Iterator[str]:
+    """Those of OpenVINO only the machine can tell."""
+    if settings.engine == "faster_whisper":
+        for name, model in {"": settings, **settings.models}.items():
+            if model.device not in _DEVICES:
+                where = f"models.{name}.device" if name else "device"
+                yield f"{where}: {settings.engine} has {', '.join(_DEVICES)}."
+
+
+def _strange_hook(settings: Settings) -> Iterator[str]:
+    if settings.hook is None:
+        for name in ("hook_secret", "hook_dead_letters"):
+            if getattr(settings, name) is not None:
+                yield f"{name}: this does nothing without a hook."
+        return
+    if settings.hook_secret is None:
+        yield "hook: set hook_secret too, or its receiver cannot know who posts."
+    elif signing_key(settings.hook_secret.get_secret_value()) is None:
+        yield "hook_secret: what follows whsec_ is not base64."
 
 
 def _line(name: str, value: object) -> str:

@@ -2,10 +2,8 @@
 
 from typing import Any, Final
 
-import httpx
-
 from realtime_asr.dialects.negotiate import Shape
-from tests.journeys.hearing import BY_CLIENT, assert_reads, assert_told_in_order, short_name
+from tests.journeys.hearing import BY_CLIENT, assert_reads, assert_told_in_order
 from tests.journeys.server import Server
 from tests.journeys.speaking import calling, pcm16, silence
 
@@ -98,23 +96,3 @@ async def test_the_agents_sdk_leaves_turns_to_semantic_detection(server: Server)
     assert "semantic_vad" == ready["session"]["audio"]["input"]["turn_detection"]["type"]
     assert_told_in_order(agent.heard, Shape.GA)
     assert_reads(agent.heard, "bridge")
-
-
-async def test_spear_makes_a_session_and_only_appends(server: Server) -> None:
-    wish = {
-        "input_audio_format": "pcm16",
-        "input_audio_transcription": {"model": "gpt-4o-mini-transcribe"},
-    }
-    async with httpx.AsyncClient(base_url=server.base_url) as client:
-        made = await client.post("/realtime/transcription_sessions", json=wish)
-    secret = made.json()["client_secret"]["value"]
-
-    headers = {"Authorization": f"Bearer {secret}", "OpenAI-Beta": "realtime=v1"}
-    async with calling(server, shape=Shape.BETA, additional_headers=headers) as spear:
-        await spear.speak(SPEECH + silence(1000), milliseconds=10_240 * 1000 // 24_000)
-        await spear.hear_until("completed")
-
-    assert 200 == made.status_code
-    assert "delta" in map(short_name, spear.heard)
-    assert_told_in_order(spear.heard, Shape.BETA)
-    assert_reads(spear.heard, "bridge")

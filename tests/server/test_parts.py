@@ -10,15 +10,18 @@ import pytest
 from realtime_asr.detectors.energy import EnergyScorer
 from realtime_asr.detectors.silero import SileroScorer
 from realtime_asr.engines import host
+from realtime_asr.engines.backend import WhisperSettings
 from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.engine import Passed, UnusableModel
-from realtime_asr.engines.faster_whisper import FasterWhisper, FasterWhisperSettings
+from realtime_asr.engines.openvino import loading
 from realtime_asr.engines.replay import ReplayEngine
+from realtime_asr.engines.whisper import Whisper
 from realtime_asr.server import parts
 from realtime_asr.server.harvest import store
 from realtime_asr.server.models import NamedModel
 from realtime_asr.server.parts import denoisers, ears, engines, scorers
+from realtime_asr.server.settings import BadSettings
 from realtime_asr.transcript.request import TurnRequest
 from tests.server.house import settings
 from tests.speech.clips import clip
@@ -30,9 +33,9 @@ def batching(model: NamedModel, **more: Any) -> BatchingEngine:
     return engine
 
 
-def whisper(model: NamedModel, **more: Any) -> FasterWhisperSettings:
+def whisper(model: NamedModel, **more: Any) -> WhisperSettings:
     engine = batching(model, **more)
-    assert isinstance(engine._model, FasterWhisper)
+    assert isinstance(engine._model, Whisper)
     return engine._model._settings
 
 
@@ -91,6 +94,47 @@ def test_a_gpu_gets_one_worker(cores: Callable[[int], None], monkeypatch: pytest
     assert [1, 1, 4] == [each.workers for each in (told, found, cpu)]
 
 
+def test_whisper_may_run_in_openvino() -> None:
+    hear = ears(settings(engine="openvino"))
+
+    assert "Wait ten seconds, then close the door." == hear(clip("door").samples)
+
+
+@pytest.mark.parametrize(("device", "workers"), [("GPU.1", 1), ("AUTO:NPU,CPU", 1), ("cpu", 4), ("auto", 4)])
+def test_an_accelerator_of_openvino_gets_one_worker(
+    cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, device: str, workers: int
+) -> None:
+    cores(8)
+    monkeypatch.setattr(loading, "check_device", lambda _: None)
+
+    engine = engines(settings(engine="openvino", device=device))(NamedModel(device=device))
+
+    assert isinstance(engine, BatchingEngine)
+    assert workers == engine._workers
+
+
+def test_what_openvino_compiles_is_kept_with_what_else_is_found_out(tmp_path: Path) -> None:
+    assert tmp_path / "openvino" == whisper(NamedModel(), state_folder=tmp_path).cache
+
+
+def test_a_device_that_is_missing_is_told_before_anybody_wants_its_model() -> None:
+    models = {"later": {"model": "tiny", "device": "NPU.7"}}
+
+    with pytest.raises(UnusableModel, match=r"There is no device 'NPU\.7' on this machine\. OpenVINO finds"):
+        engines(settings(engine="openvino", models=models))
+
+
+def test_who_wants_openvino_without_its_package_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    for name in [name for name in sys.modules if name.startswith("realtime_asr.engines.openvino.")]:
+        monkeypatch.delitem(sys.modules, name)
+
+    with pytest.raises(BadSettings, match=r"pip install 'realtime-asr\[openvino\]'"):
+        engines(settings(engine="openvino"))
+
+
 def test_this_machine_has_a_core() -> None:
     assert host.usable_cores() >= 1
 
@@ -120,12 +164,52 @@ def test_a_model_may_be_asked_without_a_server() -> None:
     assert hear(clip("door").samples) != ""
 
 
-@pytest.mark.parametrize(("vad", "scorer"), [("silero", SileroScorer), ("energy", EnergyScorer)])
+@pytest.mark.parametrize(
+    ("vad", "scorer"), [("auto", SileroScorer), ("silero", SileroScorer), ("energy", EnergyScorer)]
+)
 def test_speech_is_told_from_silence_by_what_was_chosen(vad: str, scorer: type) -> None:
     new_scorer = scorers(settings(vad=vad))
 
     assert isinstance(new_scorer(), scorer)
     assert new_scorer() is not new_scorer()
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "expected"),
+    [
+        ("openvino", "GPU.1", "webrtc"),
+        ("openvino", "NPU", "webrtc"),
+        ("openvino", "HETERO:GPU,CPU", "webrtc"),
+        ("openvino", "CPU", "silero"),
+        ("openvino", "AUTO", "silero"),
+        ("faster_whisper", "cuda", "silero"),
+    ],
+)
+def test_unless_told_webrtc_listens_where_openvino_has_an_accelerator(
+    monkeypatch: pytest.MonkeyPatch, engine: str, device: str, expected: str
+) -> None:
+    host = settings(vad="auto").model_copy(update={"engine": engine, "device": device})
+    library = ModuleType("realtime_asr.detectors.webrtc")
+    library.WebrtcScorer = object  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, library.__name__, library)
+    monkeypatch.setattr(parts, "find_spec", lambda _: object())
+
+    assert (expected == "webrtc") == (scorers(host) is library.WebrtcScorer)
+
+
+def test_unless_told_silero_listens_where_webrtc_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = settings(vad="auto").model_copy(update={"engine": "openvino", "device": "GPU"})
+    monkeypatch.setattr(parts, "find_spec", lambda _: None)
+
+    assert isinstance(scorers(host)(), SileroScorer)
+
+
+def test_who_wants_webrtc_without_its_package_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "webrtcvad", None)
+    monkeypatch.delitem(sys.modules, "realtime_asr.detectors.webrtc", raising=False)
+
+    with pytest.raises(BadSettings, match=r"pip install 'realtime-asr\[webrtc\]'"):
+        scorers(settings(vad="webrtc"))
 
 
 def test_noise_is_reduced_where_the_extra_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

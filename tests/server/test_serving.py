@@ -105,6 +105,27 @@ async def test_a_port_in_use_is_told_in_a_sentence() -> None:
                 pass
 
 
+async def test_a_server_may_listen_on_further_ports() -> None:
+    server = Server(settings(also_ports=(0, 0)))
+    async with server.serving(), httpx2.AsyncClient() as client:
+        ports = {listening.sockets[0].getsockname()[1] for listening in server.servers}
+        answers = [await client.get(f"http://127.0.0.1:{port}/v1/models") for port in ports]
+
+    assert [200] * 3 == [answer.status_code for answer in answers]
+
+
+async def test_a_further_port_in_use_is_told_in_a_sentence_and_the_others_are_let_go() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = Server(settings(also_ports=(0, port)))
+
+        with pytest.raises(OSError, match=rf"^Cannot listen on 127\.0\.0\.1: .*{port}.*in use\.$"):
+            async with server.serving():
+                pass
+
+    assert [] == [socket for listening in server.servers for socket in listening.sockets]
+
+
 async def test_a_model_that_cannot_be_loaded_is_raised() -> None:
     server = Server(settings(engine="faster_whisper", model="./nowhere"))
 

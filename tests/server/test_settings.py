@@ -102,6 +102,11 @@ def test_lists_from_flags_and_the_file_are_taken_as_they_are(file: WriteFile) ->
     assert keys(load({"config": file('api_keys = ["one", "two"]')})) == ["one", "two"]
 
 
+@pytest.mark.parametrize("given", [["7066", "9099"], "7066, 9099,", [7066, 9099]])
+def test_there_may_be_further_ports(given: object) -> None:
+    assert (7066, 9099) == load({"also_ports": given}).also_ports
+
+
 def test_openais_names_are_aliases_whatever_is_added(file: WriteFile) -> None:
     settings = load({"config": file('[aliases]\nmine = "default"')})
 
@@ -222,7 +227,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert wrong(port=70_000, engine="magic", workers=CANARY) == [
         "workers: Input should be a valid integer, unable to parse string as an integer.",
         "port: Input should be less than or equal to 65535.",
-        "engine: Input should be 'faster_whisper' or 'replay'.",
+        "engine: Input should be 'faster_whisper', 'openvino' or 'replay'.",
     ]
 
 
@@ -262,6 +267,40 @@ def test_other_machines_are_not_let_in_without_keys(host: str) -> None:
 )
 def test_whoever_says_who_may_enter_may_listen(flags: dict[str, Any]) -> None:
     assert check(load(flags)) == []
+
+
+# A hook
+
+
+@pytest.mark.parametrize("secret", ["a text", "whsec_dGhpcnR5"])
+def test_a_hook_has_an_address_and_a_secret(secret: str) -> None:
+    settings = load({"hook": "https://example.com/heard?by=us", "hook_secret": secret})
+
+    assert ("https://example.com/heard?by=us", []) == (str(settings.hook), check(settings))
+    assert secret not in shown(settings)
+
+
+@pytest.mark.parametrize("address", ["nowhere", "ftp://example.com", "http://", "http://a:port/"])
+def test_a_hook_needs_an_address_that_can_be_posted_to(address: str) -> None:
+    [sentence] = wrong(hook=address, hook_secret=CANARY)
+
+    assert sentence.startswith("hook: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"hook": "http://[::1]/"}, "hook: set hook_secret too, or its receiver cannot know who posts."),
+        (
+            {"hook": "http://[::1]/", "hook_secret": f"whsec_{CANARY}?"},
+            "hook_secret: what follows whsec_ is not base64.",
+        ),
+        ({"hook_secret": CANARY}, "hook_secret: this does nothing without a hook."),
+        ({"hook_dead_letters": "dead"}, "hook_dead_letters: this does nothing without a hook."),
+    ],
+)
+def test_what_a_hook_lacks_is_told(given: dict[str, Any], sentence: str) -> None:
+    assert [sentence] == wrong(**given)
 
 
 # Keys with names
@@ -422,3 +461,13 @@ def test_secrets_are_neither_shown_nor_taken_from_what_is_shown() -> None:
     assert CANARY not in shown(settings) + repr(settings)
     assert "api_keys" not in tomllib.loads(shown(settings))
     assert '# api_keys = ["**********"]' in shown(settings)
+
+
+def test_devices_are_those_of_the_engine() -> None:
+    models = {"other": {"model": "tiny", "device": "NPU"}, "same": {"model": "base"}}
+
+    assert [
+        "device: faster_whisper has auto, cpu, cuda.",
+        "models.other.device: faster_whisper has auto, cpu, cuda.",
+    ] == wrong(device="HETERO:GPU,CPU", models=models)
+    assert "HETERO:GPU,CPU" == load({"engine": "openvino", "device": "HETERO:GPU,CPU"}).device

@@ -40,6 +40,7 @@ _SOURCES: Final = (
 )
 # A flag that may be repeated names one thing.
 _SINGULAR: Final = {
+    "also_ports": "also_port",
     "models": "serve_model",
     "aliases": "alias",
     "api_keys": "api_key",
@@ -55,7 +56,7 @@ _SINGULAR: Final = {
 def _kind(name: str, field: FieldInfo) -> Mapping[str, Any]:
     kind = field.annotation
     if get_origin(kind) in (tuple, dict):
-        return {"action": "append", "metavar": _PAIRS.get(name, "TEXT")}
+        return {"action": "append", "metavar": _LISTED.get(name, "TEXT")}
     if get_origin(kind) is Literal:
         return {"choices": get_args(kind)}
     if kind is bool:
@@ -65,9 +66,21 @@ def _kind(name: str, field: FieldInfo) -> Mapping[str, Any]:
     return {"metavar": "FOLDER" if name in _FOLDERS else _METAVAR[plain.__name__]}
 
 
-_PAIRS: Final = {"models": "NAME=MODEL", "aliases": "NAME=MODEL", "keys": "NAME=SHA256"}
+_LISTED: Final = {
+    "also_ports": "NUMBER",
+    "models": "NAME=MODEL",
+    "aliases": "NAME=MODEL",
+    "keys": "NAME=SHA256",
+}
 _FOLDERS: Final = ("journal", "state_folder")
-_METAVAR: Final = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "FILE"}
+_METAVAR: Final = {
+    "str": "TEXT",
+    "SecretStr": "TEXT",
+    "HttpUrl": "URL",
+    "int": "NUMBER",
+    "float": "NUMBER",
+    "Path": "FILE",
+}
 
 
 def _help(name: str, field: FieldInfo) -> str:

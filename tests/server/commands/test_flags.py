@@ -26,7 +26,7 @@ def test_each_flag_sets_its_setting() -> None:
 def test_flags_that_may_be_repeated_name_one_thing() -> None:
     given = flags(
         *("--api-key", "one", "--api-key", "two", "--alias", "mine=default", "--serve-model", "fast=tiny"),
-        *("--named-key", "alice=ab", "--key-model", "fast"),
+        *("--named-key", "alice=ab", "--key-model", "fast", "--also-port", "7066"),
     )
 
     assert given == {
@@ -35,6 +35,7 @@ def test_flags_that_may_be_repeated_name_one_thing() -> None:
         "models": ["fast=tiny"],
         "keys": ["alice=ab"],
         "key_models": ["fast"],
+        "also_ports": ["7066"],
     }
 
 
@@ -70,3 +71,5 @@ def test_the_help_has_every_setting_with_its_default_and_variable() -> None:
     assert "--state-folder FOLDER" in told
     assert "--tls-cert FILE" in told
     assert "--named-key NAME=SHA256" in told
+    assert "--also-port NUMBER" in told
+    assert "--hook URL" in told
