@@ -1,23 +1,46 @@
 # The server on a CPU. From the root of the repository:
-#   docker build -f docker/cpu.Dockerfile -t realtime-asr .
-#   docker run -p 8000:8000 -e REALTIME_ASR_API_KEYS=sk-choose-one -v models:/models realtime-asr --model small
+#   docker build -f docker/cpu.Dockerfile -t realtime-asr:cpu .
+#   docker run -p 8000:8000 -e REALTIME_ASR_API_KEYS=sk-choose-one -v models:/models realtime-asr:cpu --model small
+# What is optional comes with --build-arg EXTRAS=noise,otel. Where a proxy signs with an authority of its own:
+# --secret id=certificates,src=FILE, which is read while it builds and stays out of the image.
+FROM debian:bookworm-slim AS built
+RUN apt-get update && apt-get install -y --no-install-recommends python3-pip python3-venv
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY docker/constraints.txt docker/
+COPY realtime_asr realtime_asr
+ARG EXTRAS=""
+# Held to also by what builds the wheel.
+ENV PIP_CONSTRAINT=docker/constraints.txt
+RUN --mount=type=secret,id=certificates,target=/etc/ssl/certs/ca-certificates.crt \
+    python3 -m venv --without-pip /opt/realtime-asr \
+ && pip --python /opt/realtime-asr/bin/python install --no-cache-dir ".${EXTRAS:+[$EXTRAS]}"
+
 FROM debian:bookworm-slim
-
+LABEL org.opencontainers.image.title="realtime-asr" \
+      org.opencontainers.image.description="The drop-in for OpenAI's realtime transcription API, on a CPU" \
+      org.opencontainers.image.licenses="Apache-2.0"
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3 python3-venv \
- && rm -rf /var/lib/apt/lists/* \
- && useradd --uid 10001 --create-home listener \
- && install -d -o listener /models
+ && apt-get install -y --no-install-recommends ca-certificates python3 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log \
+ && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent listener \
+ && install -d -o listener -g listener /models /state
+COPY --from=built /opt/realtime-asr /opt/realtime-asr
 
-COPY pyproject.toml README.md LICENSE /src/
-COPY realtime_asr /src/realtime_asr
-RUN python3 -m venv /opt/realtime-asr && /opt/realtime-asr/bin/pip install --no-cache-dir /src && rm -rf /src
-
-USER listener
-# Models fetched from the hub stay in the volume. Without API keys the server refuses to start on this address.
-ENV PATH=/opt/realtime-asr/bin:$PATH HF_HOME=/models REALTIME_ASR_HOST=0.0.0.0
-VOLUME /models
+# By number, since Kubernetes looks whether it is root's.
+USER 10001:10001
+# Models fetched from the hub stay in one volume, what the server finds out about itself in the other. Without
+# API keys it refuses to start on this address. Nothing is told to those who made the libraries.
+ENV PATH=/opt/realtime-asr/bin:$PATH \
+    HF_HOME=/models \
+    HF_HUB_DISABLE_TELEMETRY=1 \
+    ORT_DISABLE_TELEMETRY=1 \
+    REALTIME_ASR_HOST=0.0.0.0 \
+    REALTIME_ASR_PORT=8000 \
+    REALTIME_ASR_STATE_FOLDER=/state
+VOLUME ["/models", "/state"]
 EXPOSE 8000
-# Of this port without TLS: with other settings it needs another.
-HEALTHCHECK --start-period=5m CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=3)"]
+# Without TLS, and of the port in the environment: with flags for these it needs another.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=5m \
+  CMD ["python3", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['REALTIME_ASR_PORT'] + '/readyz', timeout=4)"]
 ENTRYPOINT ["realtime-asr", "serve"]

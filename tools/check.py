@@ -7,11 +7,18 @@ from pathlib import Path
 from time import monotonic
 
 ROOT = Path(__file__).parents[1]
+DOCKERFILES = sorted(map(str, ROOT.glob("docker/*.Dockerfile")))
+COMPOSED = sorted(map(str, ROOT.glob("docker/compose*.yaml")))
 PURE = ",".join(f"realtime_asr/{folder}/*" for folder in ("audio", "transcript", "session", "dialects"))
 CHECKS: dict[str, Sequence[Sequence[str]]] = {
     "lint": [["ruff", "check", "."], ["ruff", "format", "--check", "."]],
     "types": [["mypy"]],
     "floors": [["lint-imports"]],
+    "containers": [
+        ["hadolint", "--config", "docker/hadolint.yaml", *DOCKERFILES],
+        ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", *COMPOSED],
+        ["yamllint", "--strict", "--config-file", "docker/yamllint.yaml", "docker", "kubernetes"],
+    ],
     "wire": [[sys.executable, "-m", "tools.describe_wire", "--check"]],
     "tests": [
         ["coverage", "run", "-m", "pytest"],
