@@ -1,8 +1,9 @@
 """What live text costs, done in several ways: `python -m benchmarks.comparison`.
 
-One stream speaks turns to a server that has one core for itself; the client has another. Every case has a
-server of its own, with the same weights and the same clips; the order is shuffled. Weights are random but of
-the true size, so the cost is real and the text is not. The ratios are what to quote.
+One stream, or as many as `--streams` says, speaks turns to a server that has one core for itself; the client
+has another. Every case has a server of its own, with the same weights and the same clips; the order is
+shuffled. Weights are random but of the true size, so the cost is real and the text is not. The ratios are
+what to quote.
 
 naive            every guess and final decodes the whole turn again, in a window of 30 s
 final only       no text while one speaks
@@ -36,6 +37,7 @@ from realtime_asr.server.commands.own_server import PROGRAM, own_server
 from realtime_asr.server.settings import Settings
 
 Policy = Literal["naive", "final only", "ours", "ours, not ahead", "ours, 30 s"]
+Engine = Literal["faster_whisper", "openvino"]
 _AHEAD: Final = ("ours", "ours, 30 s")
 _NEVER: Final = 1e6
 """Seconds between two guesses of a server that makes none."""
@@ -68,8 +70,9 @@ class Result:
     problems: Sequence[str]
 
 
-def measured(case: Case, model: Path, turns: int) -> Result:
+def measured(case: Case, model: Path, engine: Engine, *, streams: int, turns: int) -> Result:
     settings = Settings(
+        engine=engine,
         model=str(model),
         workers=1,
         cpu_threads=1,
@@ -79,7 +82,7 @@ def measured(case: Case, model: Path, turns: int) -> Result:
     )
     program = ("-m", "benchmarks.naive") if case.policy == "naive" else PROGRAM
     with on_core(0), own_server(settings, program) as server:
-        return asked(case, Plan(server.url, turns=turns))
+        return asked(case, Plan(server.url, streams=streams, turns=turns))
 
 
 def asked(case: Case, plan: Plan) -> Result:
@@ -149,6 +152,8 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", choices=get_args(Size), default=["tiny", "base", "small"])
     parser.add_argument("--turn-seconds", nargs="+", type=float, default=[5.0, 12.0])
     parser.add_argument("--policies", nargs="+", choices=get_args(Policy), default=get_args(Policy))
+    parser.add_argument("--engine", choices=get_args(Engine), default="faster_whisper")
+    parser.add_argument("--streams", type=int, default=1, help="that speak at the same time [default 1]")
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=URL")
     parser.add_argument("--peer-model", default="whisper-1", help="what peers are asked for")
@@ -156,10 +161,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the order")
     parser.add_argument("--json", type=Path, metavar="FILE")
     wanted = parser.parse_args()
-    peers = {
-        name: Plan(url, model=wanted.peer_model, dialect=wanted.peer_dialect, turns=wanted.turns)
-        for name, url in (peer.split("=", 1) for peer in wanted.peer)
-    }
+    asking = Plan(
+        "", model=wanted.peer_model, dialect=wanted.peer_dialect, streams=wanted.streams, turns=wanted.turns
+    )
+    peers = {name: replace(asking, url=url) for name, url in (peer.split("=", 1) for peer in wanted.peer)}
     if peers and len(wanted.sizes) > 1:
         parser.error("a peer serves one size: say which with --sizes")
     cases = [Case(*each) for each in product(wanted.sizes, wanted.turn_seconds, [*wanted.policies, *peers])]
@@ -169,7 +174,13 @@ def main() -> None:
         results = []
         for case in cases:
             peer = peers.get(case.policy)
-            results.append(asked(case, peer) if peer else measured(case, models[case.size], wanted.turns))
+            if peer:
+                results.append(asked(case, peer))
+            else:
+                model = models[case.size]
+                results.append(
+                    measured(case, model, wanted.engine, streams=wanted.streams, turns=wanted.turns)
+                )
             print(results[-1], flush=True)
     print(table(results))
     if wanted.json:
