@@ -12,6 +12,7 @@ from typing import NoReturn
 from realtime_asr.bench.command import add_bench
 from realtime_asr.engines import threads
 from realtime_asr.engines.engine import UnusableModel
+from realtime_asr.server.allocator import share_arenas
 from realtime_asr.server.commands.capacity_command import add_capacity
 from realtime_asr.server.commands.completion import add_completion
 from realtime_asr.server.commands.demo import show, snippets
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """The command itself: ends the process."""
+    share_arenas()
     code = main()
     if threads.are_running():
         logging.shutdown()
