@@ -29,6 +29,8 @@ class WhisperSettings:
     """None leaves it to the model's traits, as with the window."""
     final_window: Literal["full", "short"] | None = None
     download_root: str | None = None
+    together: bool = False
+    """The device has room for several guesses at once."""
     cache: Path | None = None
     """A folder for what a backend compiles, should it take long."""
     false_phrases: frozenset[str] = frozenset()
@@ -63,8 +65,10 @@ class Decoded:
 
 
 class Aligned(NamedTuple):
-    times: list[int]
-    """When each token begins, and the last one ends: in order, in samples from the beginning."""
+    times: list[int] | None
+    """When each token begins, and the last one ends: in order, in samples from the beginning. None where the
+    model does not show where it listens.
+    """
     logprobs: list[float]
     """How likely each token is, given those before it."""
 

@@ -1,24 +1,59 @@
-"""One turn of a `BatchingEngine`: between the session that feeds it and the passes over it."""
+"""One turn of an engine that hears in passes: between the session that feeds it and the passes over it."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Generic, Protocol, TypeVar
 
 from realtime_asr.audio.timeline import Samples
 from realtime_asr.engines.account import Account
 from realtime_asr.engines.clock import now
-from realtime_asr.engines.engine import EngineError, Text
-from realtime_asr.engines.hearing import Hearing, Pass
+from realtime_asr.engines.engine import EngineError, Kind, Text
 from realtime_asr.engines.mailbox import Mailbox
 from realtime_asr.engines.scheduling import Phase, Standing
 from realtime_asr.transcript.hypothesis import Effort, Hypothesis
+from realtime_asr.transcript.request import TurnRequest
 
 
-class BatchedTurn:
+class Work(Protocol):
+    """A pass, whoever makes it."""
+
+    @property
+    def whole(self) -> bool:
+        """It hears all that it was asked to."""
+
+    @property
+    def voiced(self) -> int | None:
+        """For verdicts: where the turn's words end."""
+
+
+W = TypeVar("W", bound=Work)
+
+
+class Heard(Protocol[W]):
+    """What is known of the turn between two passes. `Hearing` says what each of these does."""
+
+    @property
+    def request(self) -> TurnRequest: ...
+    @property
+    def fed(self) -> int: ...
+    @property
+    def stretch(self) -> int: ...
+    @property
+    def preface(self) -> str: ...
+    @property
+    def outline(self) -> str: ...
+    def feed(self, heard: Samples, voice: float) -> None: ...
+    def guess(self) -> W: ...
+    def verdict(self, voiced: int) -> W: ...
+    def learn(self, done: W, text: Text) -> Hypothesis | None: ...
+
+
+class BatchedTurn(Generic[W]):
     """Says where it stands. The engine begins passes over it, and tells how they ended."""
 
     def __init__(
         self,
-        hearing: Hearing,
+        hearing: Heard[W],
         every: int,
         account: Account,
         due: Callable[[], None],
@@ -45,7 +80,7 @@ class BatchedTurn:
         """Where its words end, once it paused or was finished."""
         self._preface = ""
         """Of its next final, once it was finished."""
-        self._work: Pass | None = None
+        self._work: W | None = None
         self._prepared: dict[int, Hypothesis] = {}
         """The final, if the words end there. One at most."""
         self._preparations = 0
@@ -66,7 +101,7 @@ class BatchedTurn:
             waiting_since=self._waiting_since,
             phase=self._phase,
             busy=self._work is not None if self._phase is Phase.GROWING else self._awaits_its_verdict,
-            preface=self._preface,
+            preface=self._preface if self._phase is Phase.FINISHED else self._hearing.outline,
             recorded=self._recorded,
         )
 
@@ -88,6 +123,10 @@ class BatchedTurn:
     def awaits_its_final(self) -> bool:
         """It is finished, and the pass that runs is over its last words. A guess that runs is in vain."""
         return self._phase is Phase.FINISHED and self._awaits_its_verdict
+
+    def waits_for(self, work: W) -> bool:
+        """Of passes that run at once only the newest counts: the others are guesses that came too late."""
+        return work is self._work and not self.over and not self.waits_for_its_final
 
     @property
     def _awaits_its_verdict(self) -> bool:
@@ -139,7 +178,7 @@ class BatchedTurn:
         self._mailbox.put(error)
         self._settle_account(used=0)
 
-    def begin(self, *, ahead: bool) -> Pass:
+    def begin(self, *, ahead: bool) -> W:
         """What the next pass is over, which begins now. In a pause it prepares a final only if `ahead`."""
         preparing = ahead and self._phase is Phase.PAUSING
         finished = self._phase is Phase.FINISHED
@@ -154,13 +193,17 @@ class BatchedTurn:
         self._work, self._heard = work, self._hearing.fed
         return work
 
-    def end(self, work: Pass, outcome: Text | EngineError, took: float) -> None:
-        """Of passes that run at once only the newest counts: the others are guesses that came too late."""
-        done = self._effort
-        self._effort = replace(done, decoded=done.decoded + took, passes=done.passes + 1)
-        newest = work is self._work
-        wanted = newest and not self.over and not self.waits_for_its_final
-        if newest:
+    def try_again(self, took: float) -> None:
+        """The pass over its last words came to nothing, and another shall be made."""
+        assert self.awaits_its_final, "there was no such pass"
+        self._count(took)
+        self._work = None
+
+    def end(self, work: W, outcome: Text | EngineError, took: float) -> None:
+        """It counts only if it was waited for to its end."""
+        self._count(took)
+        wanted = self.waits_for(work)
+        if work is self._work:
             self._work = None
         if not wanted:
             self._account.stale += work.voiced is None
@@ -173,7 +216,11 @@ class BatchedTurn:
             # A favour that failed: the final will tell.
             self._phase = Phase.GROWING
 
-    def _learn(self, work: Pass, text: Text) -> None:
+    def _count(self, took: float) -> None:
+        done = self._effort
+        self._effort = replace(done, decoded=done.decoded + took, passes=done.passes + 1)
+
+    def _learn(self, work: W, text: Text) -> None:
         if text.doubt is not None:
             self._account.doubts[text.doubt] += 1
         hypothesis = self._hearing.learn(work, text)
@@ -211,3 +258,17 @@ class BatchedTurn:
         """Once it pauses only its words count, not the silence after them."""
         end = self._hearing.fed if self._phase is Phase.GROWING else self._voiced
         return max(end - self._heard, 0)
+
+
+def kind_of(turn: BatchedTurn[W], work: W) -> Kind:
+    """What a pass over the turn is for, when it begins."""
+    if work.voiced is None:
+        return "guess"
+    return "final" if turn.finished else "prepared"
+
+
+def failure(problem: BaseException) -> EngineError:
+    """What is nobody's business is only its cause."""
+    error = EngineError("The engine failed on this turn.")
+    error.__cause__ = problem
+    return error

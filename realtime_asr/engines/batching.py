@@ -8,16 +8,26 @@ finished, a pass ended. So there is no loop to run, nothing polls, and nothing n
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from realtime_asr.audio.timeline import samples
 from realtime_asr.engines.account import Account
-from realtime_asr.engines.batched_turn import BatchedTurn
+from realtime_asr.engines.batched_turn import BatchedTurn, failure, kind_of
 from realtime_asr.engines.checking import checked
 from realtime_asr.engines.clock import now
-from realtime_asr.engines.engine import Capabilities, EngineError, Job, Kind, Model, Passed, Text
+from realtime_asr.engines.engine import (
+    Capabilities,
+    EngineError,
+    Job,
+    Kind,
+    Model,
+    Needless,
+    Passed,
+    Text,
+)
 from realtime_asr.engines.hearing import Hearing, Pass
+from realtime_asr.engines.mel import HOP
 from realtime_asr.engines.scheduling import (
     Load,
     SharedTime,
@@ -31,14 +41,15 @@ from realtime_asr.engines.threads import in_thread
 from realtime_asr.transcript.agreement import PACES
 from realtime_asr.transcript.request import TurnRequest
 
+_Turn = BatchedTurn[Pass]
 _Outcomes = Sequence[Text | EngineError]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Batch:
-    """What a worker does at once: one pass, or several over finals that are alike."""
+    """What a worker does at once: one pass, or several that are alike."""
 
-    begun: Sequence[tuple[BatchedTurn, Pass]]
+    begun: Sequence[tuple[_Turn, Pass]]
     kind: Kind
     began: float
     shares: Shares
@@ -85,7 +96,7 @@ class BatchingEngine:
         self._running = False
         self._got_on = 0.0
         """When a pass over a recording began last."""
-        self._turns: dict[BatchedTurn, None] = {}  # a set that keeps its order
+        self._turns: dict[_Turn, None] = {}  # a set that keeps its order
         self._guesses: set[asyncio.Future[_Outcomes]] = set()
         """With what is made of recordings, which can wait as well."""
         self._finals: set[asyncio.Future[_Outcomes]] = set()
@@ -129,7 +140,7 @@ class BatchingEngine:
         for turn in open_turns:
             turn.fail(stopped)
 
-    def open(self, request: TurnRequest) -> BatchedTurn:
+    def open(self, request: TurnRequest) -> BatchedTurn[Pass]:
         if not self._running:
             raise EngineError("The engine is not running.")
         hearing = Hearing(request, self._model.bands)
@@ -155,28 +166,36 @@ class BatchingEngine:
         """
         while self._running and len(self._finals) < self._workers:
             self._turns = dict.fromkeys(turn for turn in self._turns if not turn.over)
-            standings: Mapping[BatchedTurn, Standing] = {turn: turn.standing for turn in self._turns}
+            standings: Mapping[_Turn, Standing] = {turn: turn.standing for turn in self._turns}
             at = now()
             self.account.stretch = self._load.stretch(list(standings.values()), at)
             ahead = worth_preparing(self.account.stretch, self.account.odds)
             if len(self._passes) >= self._workers:
                 standings = urgent(standings, ahead=ahead)
-            chosen = choose(standings, at, self.account.stretch, ahead=ahead, got_on=self._got_on)
+            chosen = choose(
+                standings,
+                at,
+                self.account.stretch,
+                ahead=ahead,
+                got_on=self._got_on,
+                together=self.capabilities.together,
+            )
             if not chosen:
                 return
             self._begin(chosen, ahead=ahead)
 
-    def _begin(self, turns: Sequence[BatchedTurn], *, ahead: bool) -> None:
-        begun: list[tuple[BatchedTurn, Pass]] = []
+    def _begin(self, turns: Sequence[_Turn], *, ahead: bool) -> None:
+        begun: list[tuple[_Turn, Pass]] = []
         for turn in turns:
             with _its_own_fault(turn):
                 begun.append((turn, turn.begin(ahead=ahead)))
         if begun:
             self._transcribe(begun)
 
-    def _transcribe(self, begun: Sequence[tuple[BatchedTurn, Pass]]) -> None:
-        batch = _Batch(begun, _kind(*begun[0]), now(), self._shares())
-        running = in_thread(partial(_answers, self._model, [work.job for _, work in begun]))
+    def _transcribe(self, begun: Sequence[tuple[_Turn, Pass]]) -> None:
+        batch = _Batch(begun, kind_of(*begun[0]), now(), self._shares())
+        jobs = [replace(work.job, wanted=partial(turn.waits_for, work)) for turn, work in begun]
+        running = in_thread(partial(_answers, self._model, jobs))
         (self._finals if batch.job.urgent else self._guesses).add(running)
         if batch.job.request.recorded:
             self._got_on = batch.began
@@ -207,7 +226,8 @@ class BatchingEngine:
         took = shares.final - before.final if job.urgent else shares.guess - before.guess
         self.account.passed(took, guess=not job.thorough)
         if not job.request.recorded:
-            self._load.passed(took, now(), guess=not job.thorough)
+            each = took if job.thorough else took / len(batch.begun)
+            self._load.passed(each, now(), guess=not job.thorough)
 
     def _shares(self) -> Shares:
         """Ask before the number of passes changes."""
@@ -223,35 +243,28 @@ class BatchingEngine:
             with _its_own_fault(turn):
                 turn.end(work, outcome, took)
         self._give_out_work()
-        self._watch(batch.passed(took, failed=any(isinstance(one, EngineError) for one in outcomes)))
+        self._watch(batch.passed(took, failed=any(map(_is_failure, outcomes))))
 
 
-def _kind(turn: BatchedTurn, work: Pass) -> Kind:
-    if work.voiced is None:
-        return "guess"
-    return "final" if turn.finished else "prepared"
+def _is_failure(outcome: Text | EngineError) -> bool:
+    return isinstance(outcome, EngineError) and not isinstance(outcome, Needless)
 
 
 def _answers(model: Model, jobs: Sequence[Job]) -> _Outcomes:
     """Runs in a thread of its own. A model that answers some other number of questions has failed."""
-    return [checked(answer, job) for job, answer in zip(jobs, model.transcribe(jobs), strict=True)]
+    answers = zip(jobs, model.transcribe(jobs), strict=True)
+    return [checked(answer, len(job.frames) * HOP) for job, answer in answers]
 
 
 def _outcomes(ended: asyncio.Future[_Outcomes], count: int) -> _Outcomes:
     problem = ended.exception()
-    return ended.result() if problem is None else [_failure(problem)] * count
+    return ended.result() if problem is None else [failure(problem)] * count
 
 
 @contextmanager
-def _its_own_fault(turn: BatchedTurn) -> Iterator[None]:
+def _its_own_fault(turn: _Turn) -> Iterator[None]:
     """What goes wrong in the books of one turn fails this turn, and the others go on."""
     try:
         yield
     except Exception as problem:  # noqa: BLE001  whatever it is, it must not end a session, or all work
-        turn.fail(_failure(problem))
-
-
-def _failure(problem: BaseException) -> EngineError:
-    error = EngineError("The engine failed on this turn.")
-    error.__cause__ = problem
-    return error
+        turn.fail(failure(problem))

@@ -10,14 +10,20 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Literal
 
 from realtime_asr.audio.timeline import Samples
-from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.clock import now
-from realtime_asr.engines.engine import Capabilities, Engine, EngineError, TurnStream, UnusableModel
+from realtime_asr.engines.engine import (
+    Accountable,
+    Capabilities,
+    Engine,
+    EngineError,
+    TurnStream,
+    UnusableModel,
+)
 from realtime_asr.session.config import ModelNames
 from realtime_asr.transcript.hypothesis import Hypothesis
 from realtime_asr.transcript.request import TurnRequest
@@ -35,6 +41,8 @@ class Offer:
     """Load it before the first turn wants it."""
     idle_seconds: float | None = None
     """Unload it after so long without a turn; None for never."""
+    runs_on: Mapping[str, str] = field(default_factory=dict)
+    """Engine, device and the like, for those who look."""
 
 
 State = Literal["not loaded", "loading", "ready", "unloading", "failed"]
@@ -86,15 +94,20 @@ class Catalogue:
         return {name: shelf.progress for name, shelf in (self._coming | self._shelves).items()}
 
     @property
+    def runs_on(self) -> Mapping[str, Mapping[str, str]]:
+        """Told with the offers, by the names of the models."""
+        return {name: shelf.offer.runs_on for name, shelf in (self._coming | self._shelves).items()}
+
+    @property
     def loaded(self) -> Mapping[str, Engine]:
         # A copy: other threads ask, too.
         shelves = dict(self._shelves)
         return {name: shelf.engine for name, shelf in shelves.items() if shelf.engine is not None}
 
     @property
-    def batching(self) -> Mapping[str, BatchingEngine]:
+    def accountable(self) -> Mapping[str, Accountable]:
         """Those of the loaded that keep an account."""
-        return {name: engine for name, engine in self.loaded.items() if isinstance(engine, BatchingEngine)}
+        return {name: engine for name, engine in self.loaded.items() if isinstance(engine, Accountable)}
 
     async def start(self) -> None:
         """The default model and the eager ones. Raises UnusableModel."""

@@ -5,28 +5,32 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, get_args
 
-from realtime_asr.engines.engine import EngineError, Job, Text
-from realtime_asr.engines.mel import HOP
+from realtime_asr.audio.timeline import RATE
+from realtime_asr.engines.engine import EngineError, Text
 from realtime_asr.transcript.credibility import Reason
 from realtime_asr.transcript.hypothesis import Quality, Word, joined
 
 _LONGEST: Final = 20_000
 """Characters: several times what the fastest speaker says in a window, or Whisper writes in a loop."""
+_PER_SECOND: Final = 40
+"""The same for what is longer than a window."""
 _CODE: Final = re.compile("[a-zA-Z-]{2,16}")
 _LARGE: Final = 1e9
 
 
-def checked(answer: object, job: Job) -> Text | EngineError:
-    """Text that can be read and sent, times that can be true, and numbers that are numbers."""
+def checked(answer: object, length: int) -> Text | EngineError:
+    """Text that can be read and sent, times that can be true, and numbers that are numbers. `length` is that
+    of its audio, in samples.
+    """
     if isinstance(answer, EngineError):
         return answer
     if not isinstance(answer, Text) or not _is_readable(answer.words):
         return EngineError("The model's answer cannot be read.")
-    if sum(len(word.text) for word in answer.words) > _LONGEST:
+    if sum(len(word.text) for word in answer.words) > max(_LONGEST, _PER_SECOND * length // RATE):
         return EngineError("The model wrote more than anybody can have said.")
     words = [_plain(word) for word in answer.words if word.text]
     return Text(
-        tuple(_timed(words, len(job.frames) * HOP)),
+        tuple(_timed(words, length)),
         answer.language if _is_code(answer.language) else None,
         answer.doubt if answer.doubt in get_args(Reason) else None,
         _measured(answer.quality),

@@ -1,10 +1,11 @@
 """What an engine is, from both sides: the session's and the model's."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from realtime_asr.audio.timeline import Samples
+from realtime_asr.engines.account import Account
 from realtime_asr.engines.mel import Frames
 from realtime_asr.transcript.credibility import Reason
 from realtime_asr.transcript.hypothesis import Hypothesis, Quality, Word
@@ -15,6 +16,10 @@ class EngineError(Exception):
     """One turn cannot be transcribed; the message is fit for the client."""
 
 
+class Needless(EngineError):
+    """A pass was left between two of its steps, since nobody waits for its text any more."""
+
+
 class UnusableModel(Exception):
     """A model cannot be loaded; the message tells the operator what to do."""
 
@@ -23,6 +28,8 @@ class UnusableModel(Exception):
 class Capabilities:
     languages: frozenset[str] | None = None
     """None for anything."""
+    together: bool = False
+    """Guesses that are alike are made sooner in one pass: each of them leaves much of the device idle."""
 
 
 class TurnStream(Protocol):
@@ -61,6 +68,26 @@ class Engine(Protocol):
     async def stop(self) -> None: ...
 
 
+@runtime_checkable
+class Accountable(Protocol):
+    """An engine that tells how it gets on. Other threads ask, too."""
+
+    @property
+    def account(self) -> Account: ...
+
+    @property
+    def stalled(self) -> bool:
+        """Nothing will be transcribed for now."""
+
+    @property
+    def waiting(self) -> int:
+        """Turns that are finished while no pass makes their final yet."""
+
+    @property
+    def running(self) -> int:
+        """Passes, without those that hang."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """One pass over a stretch of one turn: everything a model needs to know, nothing it must remember."""
@@ -80,6 +107,8 @@ class Job:
     """How sure a detector was, at its surest in the turn, that somebody speaks."""
     detailed: bool = False
     """Times and probabilities of the words are wanted."""
+    wanted: Callable[[], bool] = lambda: True
+    """Somebody still waits for its text. A model may ask between two steps, and answer with Needless."""
 
     @property
     def urgent(self) -> bool:
@@ -109,7 +138,7 @@ class Passed:
 
     kind: Kind
     sources: Sequence[str]
-    """Of the turns it was over: one, but for finals that are made together."""
+    """Of the turns it was over: one, but for what is made together."""
     audio: int
     """Heard in it, in samples, all turns together."""
     began: float

@@ -84,6 +84,13 @@ class Hearing:
         asked, before = self.request, joined(self._anchor)
         return f"{asked.task} {asked.temperature}\n{asked.hints}\n{self._context}\n{before}"
 
+    @property
+    def outline(self) -> str:
+        """How much a guess's decoder is told before it hears."""
+        asked, given = self.request, _tokens(self._agreed)
+        before = _tokens(self._settled[-_CONTEXT:]) if self._settled else asked.spoken_before
+        return f"{asked.task} {asked.temperature}\n{asked.hints}\n{before}\n{given}"
+
     def feed(self, heard: Samples, voice: float = 1.0) -> None:
         self._mel.feed(heard)
         self._voice = voice
@@ -199,6 +206,10 @@ class Hearing:
         self._settled = list(words)
         self._start = cut - cut % HOP
         self._mel.forget_before(self._start)
+
+
+def _tokens(words: Sequence[Word]) -> int:
+    return sum(len(word.tokens) for word in words)
 
 
 def _moved(word: Word, where: Callable[[int], int]) -> Word:

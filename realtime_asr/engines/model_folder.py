@@ -50,13 +50,15 @@ SIZES: Final = {
     "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
 }
 """The repository on the Hugging Face Hub that a name such as `small.en` is short for."""
+_OPENAIS: Final = "openai/whisper-"
+"""What comes after it are sizes. On the hub these repositories hold what only PyTorch reads."""
 
 
 def model_folder(name: str, layouts: Sequence[Layout], download_root: str | None) -> Path:
     """In one of the layouts. Raises UnusableModel."""
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return _checked(folder, name, layouts)
+        return _checked(folder, f"folder '{name}'", layouts)
     if name.startswith(("/", ".", "~")):
         raise UnusableModel(f"The model folder '{name}' does not exist.")
     if name not in SIZES and name.count("/") != 1:
@@ -64,18 +66,28 @@ def model_folder(name: str, layouts: Sequence[Layout], download_root: str | None
             f"There is no model '{name}'. Name a folder, 'owner/name' on the Hugging Face Hub, "
             f"or one of {', '.join(SIZES)}."
         )
-    return _fetched(SIZES.get(name, name), layouts, download_root)
+    repository = _repository(name)
+    fetched = _fetched(repository, layouts, download_root)
+    return _checked(fetched, f"repository '{repository}' on the Hugging Face Hub", layouts)
+
+
+def _repository(name: str) -> str:
+    if not name.startswith(_OPENAIS):
+        return SIZES.get(name, name)
+    size = name.removeprefix(_OPENAIS)
+    # OpenAI's first large one has no number.
+    return SIZES.get("large-v1" if size == "large" else size, name)
 
 
 def is_laid_out(folder: Path, layout: Layout) -> bool:
     return not _missing(folder, layout)
 
 
-def _checked(folder: Path, name: str, layouts: Sequence[Layout]) -> Path:
+def _checked(folder: Path, told: str, layouts: Sequence[Layout]) -> Path:
     if any(is_laid_out(folder, layout) for layout in layouts):
         return folder
     lacks = " or ".join(f"{layout.made} (no {' and '.join(_missing(folder, layout))})" for layout in layouts)
-    raise UnusableModel(f"The folder '{name}' holds no model {lacks}.")
+    raise UnusableModel(f"The {told} holds no model {lacks}.")
 
 
 def _missing(folder: Path, layout: Layout) -> list[str]:

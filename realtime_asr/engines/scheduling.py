@@ -47,7 +47,7 @@ class Standing:
     busy: bool = False
     """A pass over it is running, and not one in vain."""
     preface: str = ""
-    """What its final begins with. Only those with the same can be made together."""
+    """What its final begins with, or how much a guess does. Only those with the same are made together."""
     recorded: bool = False
     """It is of a recording: only its final is wanted, and nobody waits for that as one who speaks does."""
 
@@ -58,9 +58,16 @@ def worth_preparing(stretch: float, odds: float) -> bool:
 
 
 def choose(
-    turns: Mapping[Turn, Standing], now: float, stretch: float, *, ahead: bool, got_on: float = 0.0
+    turns: Mapping[Turn, Standing],
+    now: float,
+    stretch: float,
+    *,
+    ahead: bool,
+    got_on: float = 0.0,
+    together: bool = False,
 ) -> Sequence[Turn]:
-    """Those that the next pass is for; more than one only where passing them together is quicker.
+    """Those that the next pass is for; more than one only where passing them together is quicker. Of guesses
+    that is so where one leaves most of its device idle: there they are made `together`.
 
     Finals come first, in the order they were asked for: all have the same time left. Then, where finals are
     made ahead, turns that pause; then the guess that is most out of date, which a pause cannot put off for
@@ -80,8 +87,9 @@ def choose(
     pauses = [turn for turn in live if ahead and turns[turn].phase is Phase.PAUSING]
     due = [turn for turn in live if _is_due(turns[turn], stretch)]
     stale = bool(due) and now - turns[due[0]].waiting_since >= _STALE
-    chosen = (due if stale or not pauses else pauses)[:1]
-    return chosen or _alike(recorded, turns)
+    if pauses and not stale:
+        return pauses[:1]
+    return (_along(due, turns) if together else due[:1]) or _alike(recorded, turns)
 
 
 def urgent(turns: Mapping[Turn, Standing], *, ahead: bool) -> Mapping[Turn, Standing]:
@@ -112,6 +120,16 @@ def _alike(finals: Sequence[Turn], turns: Mapping[Turn, Standing]) -> Sequence[T
     most = int(_TOGETHER_AUDIO // max(first.stretch * _ALIKE, 1))
     alike = takewhile(lambda turn: _is_like(first, turns[turn]), finals)
     return list(alike)[: max(min(_TOGETHER, most), 1)]
+
+
+def _along(due: Sequence[Turn], turns: Mapping[Turn, Standing]) -> Sequence[Turn]:
+    """The first, if any, with those that are like it. Who is overtaken waits no longer for that: the pass is
+    made anyway.
+    """
+    if not due or turns[due[0]].phase is not Phase.GROWING:
+        return due[:1]
+    growing = [turn for turn in due if turns[turn].phase is Phase.GROWING]
+    return _alike([turn for turn in growing if _is_like(turns[due[0]], turns[turn])], turns)
 
 
 def _is_like(one: Standing, other: Standing) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 from realtime_asr.audio.timeline import samples, seconds
 from realtime_asr.engines.backend import GOING_ON, GREEDY, Decoded, Encoded, Load, Search, WhisperSettings
-from realtime_asr.engines.engine import Capabilities, EngineError, Job, Text, UnusableModel
+from realtime_asr.engines.engine import Capabilities, EngineError, Job, Needless, Text, UnusableModel
 from realtime_asr.engines.languages import choose_language
 from realtime_asr.engines.mel import HOP
 from realtime_asr.engines.precedence import Precedence
@@ -55,11 +55,13 @@ class _Task:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Tasks of one shape take the same steps, so they can be passed together."""
+        """Tasks of one shape take the same steps, so they can be passed together. What is a guess may hear a
+        little more of nothing for that.
+        """
         asked = self.job.request
         return (
             self.job.thorough,
-            self.window,
+            self.window if self.job.thorough else 0,
             len(self.told),
             len(self.given),
             asked.task,
@@ -102,7 +104,7 @@ class Whisper:
     @property
     def capabilities(self) -> Capabilities:
         """Known once loaded."""
-        return Capabilities(languages=self._vocabulary.languages)
+        return Capabilities(self._vocabulary.languages, self._settings.together)
 
     @property
     def bands(self) -> int:
@@ -166,6 +168,8 @@ class Whisper:
         """To tasks of one shape. Where they fail together, each may still succeed on its own."""
         try:
             return [*self._hear(tasks)]
+        except Needless as left:
+            return [left] * len(tasks)
         except (RuntimeError, ValueError) as problem:
             if len(tasks) > 1:
                 return [answer for task in tasks for answer in self._answers([task])]
@@ -173,18 +177,21 @@ class Whisper:
             error.__cause__ = problem
             return [error]
 
-    def _hear(self, tasks: Sequence[_Task]) -> list[Text]:
-        """Each step is one that another pass may come before."""
-        self._give_way(tasks[0])
-        encoded = self._backend.encode([task.job.frames for task in tasks], tasks[0].window)
+    def _hear(self, tasks: Sequence[_Task]) -> list[Text | Needless]:
+        """Each step is one that another pass may come before. Raises Needless where nobody waits for any."""
+        self._give_way(tasks)
+        window = max(task.window for task in tasks)
+        encoded = self._backend.encode([task.job.frames for task in tasks], window)
         stretches = self._stretches(tasks, encoded)
-        self._give_way(tasks[0])
+        self._give_way(tasks)
         guesses = self._guesses(stretches, encoded, self._search(tasks[0]))
         return [self._text(guess) for guess in guesses]
 
-    def _give_way(self, task: _Task) -> None:
-        if not task.job.urgent:
+    def _give_way(self, tasks: Sequence[_Task]) -> None:
+        if not tasks[0].job.urgent:
             self._precedence.give_way()
+        if not any(task.job.wanted() for task in tasks):
+            raise Needless("Nobody waits for this pass any more.")
 
     # What the decoder is told
 
@@ -259,7 +266,13 @@ class Whisper:
         quality = Quality(temperature, decoded.no_speech_probability)
         return _Guess(stretch, decoded.tokens, decoded.mean_logprob, doubt, quality)
 
-    def _text(self, first: _Guess) -> Text:
+    def _text(self, first: _Guess) -> Text | Needless:
+        try:
+            return self._believed(first)
+        except Needless as left:
+            return left
+
+    def _believed(self, first: _Guess) -> Text:
         task = first.stretch.task
         best = self._best(first) if task.job.thorough else first
         tokens = task.given if best.doubt in NOTHING_SAID else best.tokens
@@ -291,7 +304,7 @@ class Whisper:
                 yield self._guess(stretch, _sampling(temperature))
 
     def _guess(self, stretch: _Stretch, search: Search) -> _Guess:
-        self._give_way(stretch.task)
+        self._give_way([stretch.task])
         (guess,) = self._guesses([stretch], stretch.encoded, search)
         return guess
 
@@ -310,21 +323,25 @@ class Whisper:
         ]
         if not job.detailed:
             return tuple(words)
-        times, logprobs = self._aligned(tokens, stretch)
-        moments = lasting([times[bound] for bound in bounds], len(job.frames) * HOP)
+        self._give_way([stretch.task])
+        aligned = self._backend.align(stretch.encoded, self._start(stretch), tokens)
+        told = [
+            replace(word, logprob=sum(aligned.logprobs[first:after]))
+            for word, (first, after) in zip(words, pairwise(bounds), strict=True)
+        ]
+        if aligned.times is None:
+            return tuple(told)
+        begun = self._later(aligned.times)
+        moments = lasting([begun[bound] for bound in bounds], len(job.frames) * HOP)
         return tuple(
-            replace(word, logprob=sum(logprobs[first:after]), start=start, end=end)
-            for word, (first, after), (start, end) in zip(
-                words, pairwise(bounds), pairwise(moments), strict=True
-            )
+            replace(word, start=start, end=end)
+            for word, (start, end) in zip(told, pairwise(moments), strict=True)
         )
 
-    def _aligned(self, tokens: Tokens, stretch: _Stretch) -> tuple[list[int], list[float]]:
-        self._give_way(stretch.task)
-        begun, logprobs = self._backend.align(stretch.encoded, self._start(stretch), tokens)
+    def _later(self, times: Sequence[int]) -> list[int]:
+        """All that comes before the second token is the first one's, so that is not early."""
         early = samples(1_000 * self._traits.words_early)
-        # All that comes before the second token is the first one's, so that is not early.
-        return [begun[0], *(time + early for time in begun[1:])], logprobs
+        return [times[0], *(time + early for time in times[1:])]
 
     def _start(self, stretch: _Stretch) -> Tokens:
         task = stretch.task

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, Literal
 
-from realtime_asr.transcript.hypothesis import Word
+from realtime_asr.transcript.hypothesis import UNSPACED, Word
 
 # Whisper's own thresholds.
 _COMPRESSION = 2.4
@@ -168,9 +168,7 @@ def _is_unlikely(evidence: Evidence) -> bool:
     return evidence.mean_logprob < _MEAN_LOGPROB
 
 
-# Scripts that leave no space between words: each character counts as one.
-_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_UNIT: Final = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+_UNIT: Final = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
 
 def _units(text: str) -> list[str]:

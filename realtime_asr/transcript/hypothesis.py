@@ -1,5 +1,6 @@
 """What an engine believes a turn says."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -75,3 +76,21 @@ def _key(text: str) -> str:
 
 def joined(words: Iterable[Word]) -> str:
     return "".join(word.text for word in words)
+
+
+def spelt(text: str) -> tuple[Word, ...]:
+    """The words of a text that nobody took apart: joined they are the text, all on one line."""
+    return tuple(Word(_space(before, word) + word) for before, word in _WORD.findall("\n" + text.strip()))
+
+
+UNSPACED: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""For regular expressions: scripts that leave no space between words. Each of their characters is one."""
+_WORD: Final = re.compile(rf"(\s*)([{UNSPACED}][^\w\s]*|[^\s{UNSPACED}]+)")
+_IS_UNSPACED: Final = re.compile(f"[{UNSPACED}]").match
+
+
+def _space(before: str, word: str) -> str:
+    """What is left of the blanks before a word. Where a script has no spaces, no line begins with one."""
+    if not before or (_IS_UNSPACED(word) and "\n" in before):
+        return ""
+    return " "

@@ -29,10 +29,10 @@ def tone(level: float, length: int) -> Samples:
 class FakeModel:
     """Its one word is the loudest level it heard, and the number of frames. While held, it does not come back."""
 
-    capabilities = Capabilities(frozenset({"en"}))
     bands = _BANDS
 
-    def __init__(self, *, unusable: bool = False) -> None:
+    def __init__(self, *, unusable: bool = False, together: bool = False) -> None:
+        self.capabilities = Capabilities(frozenset({"en"}), together)
         self.batches: list[Sequence[Job]] = []
         self._unusable = unusable
         self._begun = threading.Semaphore(0)

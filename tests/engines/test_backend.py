@@ -127,6 +127,7 @@ def test_each_token_has_a_time_and_a_probability(whisper: Backend) -> None:
 
     times, logprobs = whisper.align(whisper.encode([DOOR], 325), whisper.vocabulary.start([], None), text)
 
+    assert times is not None
     assert [len(text) + 1, len(text)] == [len(times), len(logprobs)]
     assert sorted(times) == times
     assert 0 == times[0] < times[-1] <= len(DOOR) * 160

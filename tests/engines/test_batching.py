@@ -12,7 +12,15 @@ from realtime_asr.audio.timeline import samples
 from realtime_asr.engines.backend import WhisperSettings
 from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.bundled import BUNDLED
-from realtime_asr.engines.engine import EngineError, Job, Passed, Text, TurnStream, UnusableModel
+from realtime_asr.engines.engine import (
+    EngineError,
+    Job,
+    Needless,
+    Passed,
+    Text,
+    TurnStream,
+    UnusableModel,
+)
 from realtime_asr.engines.faster_whisper import load_faster_whisper
 from realtime_asr.engines.hearing import Hearing, Pass
 from realtime_asr.engines.whisper import Whisper
@@ -42,6 +50,11 @@ class TestBatchingAroundAFakeModelKeepsTheContract(EngineContract):
 class TestBatchingAroundTwoWorkersKeepsTheContract(EngineContract):
     def make(self) -> BatchingEngine:
         return BatchingEngine(FakeModel(), workers=2)
+
+
+class TestGuessesMadeTogetherKeepTheContract(EngineContract):
+    def make(self) -> BatchingEngine:
+        return BatchingEngine(FakeModel(together=True))
 
 
 class TestBatchingAroundTheBundledModelKeepsTheContract(EngineContract):
@@ -76,10 +89,12 @@ class Raving(FakeModel):
         self._ravings = list(answers)
 
     def transcribe(self, batch: Sequence[Job]) -> Any:
+        # Passes that are held come back in any order.
+        ravings, self._ravings = self._ravings[:1], self._ravings[1:]
         sober = super().transcribe(batch)
-        if not self._ravings:
+        if not ravings:
             return sober
-        answer = self._ravings.pop(0)
+        [answer] = ravings
         if isinstance(answer, BaseException):
             raise answer
         return answer
@@ -321,6 +336,24 @@ async def test_finals_that_had_to_wait_are_made_together() -> None:
 
     assert finals == [said(level, HALF) for level in (0.1, 0.2, 0.3)]
     assert [len(batch) for batch in stage.model.batches] == [1, 3]
+
+
+@pytest.mark.parametrize(("together", "batches"), [(False, [1, 1, 1, 1]), (True, [1, 3])])
+async def test_guesses_that_had_to_wait_are_made_together_where_that_is_quicker(
+    *, together: bool, batches: list[int]
+) -> None:
+    async with Stage(model=FakeModel(together=together)) as stage:
+        talking = await stage.in_a_pass()
+        turns = [stage.turn(level, HALF) for level in (0.1, 0.2, 0.3)]
+        stage.model.let_go()
+
+        guesses = [(await anext(turn.hypotheses())).text for turn in turns]
+
+        for turn in (talking, *turns):
+            turn.abandon()
+    assert guesses == [said(level, HALF) for level in (0.1, 0.2, 0.3)]
+    assert [len(batch) for batch in stage.model.batches] == batches
+    assert stage.account.guesses == len(batches)
 
 
 async def test_a_final_begins_at_once_though_a_guess_keeps_the_worker_busy() -> None:
@@ -759,6 +792,52 @@ async def test_a_guess_for_which_nobody_waits_any_more_is_counted() -> None:
     assert 2 == stage.account.stale
 
 
+async def test_a_model_can_ask_whether_a_guess_is_still_waited_for() -> None:
+    async with Stage() as stage:
+        turn = await stage.in_a_pass()
+        [[guess]] = stage.model.batches
+        growing = guess.wanted()
+        turn.prepare(HALF - 160)
+        pausing = guess.wanted()
+        stage.model.let_go()
+        await stage.until(lambda: stage.account.prepared > 0)
+
+        turn.abandon()
+
+    assert (True, False) == (growing, pausing)
+
+
+async def test_a_pass_that_nobody_waits_for_is_wanted_no_more() -> None:
+    async with Stage() as stage:
+        finished, abandoned = await stage.in_a_pass(), stage.turn(0.2, HALF)
+        [[guess]] = stage.model.batches
+        finished.finish(HALF)
+        assert not guess.wanted()
+        stage.model.let_go()
+        await final_of(finished)
+
+        await stage.until(lambda: len(stage.model.batches) > 2)
+        [last] = stage.model.batches[-1]
+        abandoned.abandon()
+        assert not last.wanted()
+
+
+async def test_a_pass_that_was_left_has_not_failed() -> None:
+    model = Raving([Needless("nobody waits")])
+    async with Stage(model=model) as stage:
+        stage.model.hold()
+        turn = stage.turn(0.99, HALF)
+        await stage.begun()
+        turn.finish(HALF)
+        stage.model.let_go()
+
+        final = await final_of(turn)
+
+    assert final.words
+    assert [False, False] == [done.failed for done in stage.passed]
+    assert 1 == stage.account.stale
+
+
 async def test_what_waits_and_what_runs_can_be_seen() -> None:
     async with Stage() as stage:
         final = await stage.in_a_final()
@@ -1114,7 +1193,9 @@ async def test_a_model_that_cannot_load_keeps_the_engine_from_starting() -> None
 
 
 def test_the_model_says_what_the_engine_can_do() -> None:
-    assert BatchingEngine(FakeModel()).capabilities == FakeModel.capabilities
+    model = FakeModel(together=True)
+
+    assert model.capabilities == BatchingEngine(model).capabilities
 
 
 async def test_real_speech_appears_while_it_is_spoken_and_is_right_at_the_end() -> None:

@@ -183,7 +183,7 @@ async def test_of_those_that_are_loaded_some_keep_an_account() -> None:
     counting, other = BatchingEngine(FakeModel()), BatchingEngine(FakeModel())
     shop = catalogue(main=offer(Fake("main")), big=offer(counting, eager=True), fast=offer(other))
     async with running(shop):
-        assert {"big": counting} == shop.batching
+        assert {"big": counting} == shop.accountable
 
 
 async def test_a_model_is_not_loaded_again_by_another_start() -> None:

@@ -4,18 +4,16 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime_asr.audio.timeline import samples
 from realtime_asr.engines.checking import checked
-from realtime_asr.engines.engine import EngineError, Job, Text
+from realtime_asr.engines.engine import EngineError, Text
 from realtime_asr.engines.mel import HOP
 from realtime_asr.transcript.hypothesis import Quality, Word, joined
-from realtime_asr.transcript.request import TurnRequest
 
-JOB = Job(np.zeros((100, 8), np.float32), TurnRequest("any"))
 END = 100 * HOP
 NAN = float("nan")
 SO, IT = Word(" so", -0.1, 0, 1_600, tokens=(1, 2)), Word(" it", -0.2, 1_600, END, tokens=(3,))
@@ -23,20 +21,20 @@ GOOD = Text((SO, IT), "en", "loop", Quality(0.2, 0.1))
 
 
 def seen(answer: object) -> Text:
-    text = checked(answer, JOB)
+    text = checked(answer, END)
     assert isinstance(text, Text), text
     return text
 
 
 @pytest.mark.parametrize("good", [GOOD, Text(()), Text((Word(" so"), Word(" it"))), Text((SO,), "yue")])
 def test_a_good_answer_stays_as_it_is(good: Text) -> None:
-    assert good == checked(good, JOB)
+    assert good == checked(good, END)
 
 
 def test_an_error_is_an_answer() -> None:
     error = EngineError("The model refuses.")
 
-    assert error is checked(error, JOB)
+    assert error is checked(error, END)
 
 
 @pytest.mark.parametrize(
@@ -53,12 +51,18 @@ def test_an_error_is_an_answer() -> None:
     ],
 )
 def test_what_cannot_be_read_is_an_error(answer: object) -> None:
-    assert "The model's answer cannot be read." == str(checked(answer, JOB))
+    assert "The model's answer cannot be read." == str(checked(answer, END))
 
 
 @pytest.mark.parametrize("words", [(Word("x" * 10_000_000),), (Word(" so"),) * 10_000])
 def test_what_nobody_can_have_said_is_an_error(words: tuple[Word, ...]) -> None:
-    assert "The model wrote more than anybody can have said." == str(checked(Text(words), JOB))
+    assert "The model wrote more than anybody can have said." == str(checked(Text(words), END))
+
+
+def test_in_a_long_turn_more_can_be_said() -> None:
+    words = (Word(" so"),) * 10_000
+
+    assert Text(words) == checked(Text(words), samples(20 * 60_000))
 
 
 def test_empty_words_are_left_out() -> None:
@@ -136,7 +140,7 @@ garbage = st.builds(
 
 @given(garbage | anything)
 def test_whatever_is_answered_what_is_seen_is_text_with_times_in_order(answer: object) -> None:
-    text = checked(answer, JOB)
+    text = checked(answer, END)
 
     if isinstance(text, EngineError):
         return

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -315,6 +316,34 @@ def test_a_verdict_tells_of_its_words_what_the_client_asked_for(
     turn = hearing(request_, STEADY.audio[: samples(4_000)])
 
     assert turn.verdict(turn.fed).job.detailed == detailed
+
+
+def test_guesses_that_are_told_as_much_have_the_same_outline() -> None:
+    plain = hearing().outline
+
+    assert plain == hearing(audio=STEADY.audio).outline
+    assert plain != hearing(replace(REQUEST, prompt="My name is Anna.")).outline
+    assert plain != hearing(replace(REQUEST, spoken_before="As I said,")).outline
+    assert plain != hearing(replace(REQUEST, temperature=0.2)).outline
+
+
+def test_words_that_are_given_are_counted_by_their_tokens() -> None:
+    one, other, longer = (
+        agreeing(*words) for words in [[(1,), (2, 3), (4,)], [(5, 6), (7,), (8,)], [(1,), (2, 3, 9), (4,)]]
+    )
+
+    assert one.outline == other.outline
+    assert one.outline not in {longer.outline, hearing().outline}
+
+
+def agreeing(*tokens: tuple[int, ...]) -> Hearing:
+    """Two guesses heard the same words, which have so many tokens."""
+    turn = hearing()
+    words = tuple(Word(f" w{number}", tokens=each) for number, each in enumerate(tokens))
+    for _ in range(2):
+        turn.feed(np.zeros(samples(500), np.float32))
+        turn.learn(turn.guess(), Text(words))
+    return turn
 
 
 def test_turns_that_are_told_the_same_have_the_same_preface() -> None:

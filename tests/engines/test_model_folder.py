@@ -1,5 +1,6 @@
 """Where a model's files lie."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,21 +20,57 @@ def test_a_folder_never_asks_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     assert model_folder(str(BUNDLED), [CTRANSLATE2], None) == BUNDLED
 
 
+Hub = Callable[..., list[tuple[str, str | None]]]
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
+    """One where every repository has these files. Tells which were asked for, and where they were put."""
+
+    def holding(*files: str) -> list[tuple[str, str | None]]:
+        asked: list[tuple[str, str | None]] = []
+        for file in files:
+            (tmp_path / file).touch()
+
+        def fetch(repository: str, *, allow_patterns: list[str], cache_dir: str | None) -> str:
+            assert {"model.bin", "tokenizer.json"} <= set(allow_patterns)
+            asked.append((repository, cache_dir))
+            return str(tmp_path)
+
+        monkeypatch.setattr(module, "snapshot_download", fetch)
+        return asked
+
+    return holding
+
+
 @pytest.mark.parametrize(
-    ("name", "repository"), [("tiny", "Systran/faster-whisper-tiny"), ("other/whisper", "other/whisper")]
+    ("name", "repository"),
+    [
+        ("tiny", "Systran/faster-whisper-tiny"),
+        ("other/whisper", "other/whisper"),
+        ("openai/whisper-small", "Systran/faster-whisper-small"),
+        ("openai/whisper-base.en", "Systran/faster-whisper-base.en"),
+        ("openai/whisper-large", "Systran/faster-whisper-large-v1"),
+        ("openai/whisper-large-v3-turbo", "mobiuslabsgmbh/faster-whisper-large-v3-turbo"),
+    ],
 )
-def test_a_name_is_fetched_from_the_hub(monkeypatch: pytest.MonkeyPatch, name: str, repository: str) -> None:
-    asked: list[tuple[str, str | None]] = []
+def test_a_name_is_fetched_from_the_hub(hub: Hub, tmp_path: Path, name: str, repository: str) -> None:
+    asked = hub(*CTRANSLATE2.needed)
 
-    def fetch(repository: str, *, allow_patterns: list[str], cache_dir: str | None) -> str:
-        assert {"model.bin", "openvino_encoder_model.bin", "tokenizer.json"} <= set(allow_patterns)
-        asked.append((repository, cache_dir))
-        return "there"
-
-    monkeypatch.setattr(module, "snapshot_download", fetch)
-
-    assert model_folder(name, LAYOUTS, "models") == Path("there")
+    assert model_folder(name, LAYOUTS, "models") == tmp_path
     assert asked == [(repository, "models")]
+
+
+@pytest.mark.parametrize("name", ["distil-whisper/distil-small.en", "openai/whisper-medical"])
+def test_a_repository_of_another_layout_is_explained(hub: Hub, name: str) -> None:
+    hub("config.json", "tokenizer.json")
+
+    with pytest.raises(
+        UnusableModel,
+        match=rf"The repository '{name}' on the Hugging Face Hub holds no model converted for CTranslate2 "
+        r"\(no model.bin\)\.$",
+    ):
+        model_folder(name, [CTRANSLATE2], None)
 
 
 @pytest.mark.parametrize(

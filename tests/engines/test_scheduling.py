@@ -171,6 +171,60 @@ def test_finals_of_recordings_are_made_together_but_with_no_live_one() -> None:
     assert choose(turns, NOW, 1.0, ahead=True) == ["one", "other"]
 
 
+def test_guesses_are_made_one_by_one_unless_a_pass_leaves_most_of_its_device_idle() -> None:
+    turns = {n: growing(since=NOW - n) for n in range(6)}
+
+    assert choose(turns, NOW, 1.0, ahead=True) == [5]
+    assert choose(turns, NOW, 1.0, ahead=True, together=True) == [5, 4, 3, 2]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(growing(), preface="My name is Anna."),
+        replace(growing(), stretch=2 * EVERY),
+        growing(EVERY - 1),
+        pausing(),
+        recorded(),
+    ],
+)
+def test_a_guess_that_takes_other_steps_is_passed_over(other: Standing) -> None:
+    turns = {
+        "first": growing(since=NOW - 3),
+        "other": replace(other, waiting_since=NOW - 2),
+        "like": growing(),
+    }
+
+    assert choose(turns, NOW, 1.0, ahead=False, together=True) == ["first", "like"]
+
+
+@in_any_crowd
+def test_only_guesses_that_are_alike_go_along_with_the_one_that_is_made_anyway(
+    turns: dict[int, Standing], stretch: float, *, ahead: bool
+) -> None:
+    alone = choose(turns, NOW, stretch, ahead=ahead)
+
+    chosen = choose(turns, NOW, stretch, ahead=ahead, together=True)
+
+    along = [turns[turn] for turn in chosen[len(alone) :]]
+    assert chosen[: len(alone)] == alone
+    assert len(chosen) <= 4
+    if along:
+        first = turns[chosen[0]]
+        assert all(each.phase is first.phase is Phase.GROWING and wants(each, stretch) for each in along)
+        assert {each.preface for each in along} == {first.preface}
+        assert all(longest(each, first) <= 1.25 * shortest(each, first) for each in along)
+        assert sum(turns[turn].stretch for turn in chosen) <= samples(40_000)
+
+
+def longest(*standings: Standing) -> int:
+    return max(standing.stretch for standing in standings)
+
+
+def shortest(*standings: Standing) -> int:
+    return min(standing.stretch for standing in standings)
+
+
 @in_any_crowd
 def test_finals_of_live_turns_come_before_everything_in_the_order_asked(
     turns: dict[int, Standing], stretch: float, *, ahead: bool

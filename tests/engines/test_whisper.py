@@ -19,7 +19,7 @@ from realtime_asr.audio.timeline import RATE, Samples, samples, seconds
 from realtime_asr.engines import whisper
 from realtime_asr.engines.backend import WhisperSettings
 from realtime_asr.engines.bundled import BUNDLED
-from realtime_asr.engines.engine import EngineError, Text, UnusableModel
+from realtime_asr.engines.engine import EngineError, Needless, Text, UnusableModel
 from realtime_asr.engines.faster_whisper import FasterWhisper, load_faster_whisper
 from realtime_asr.engines.mel import HOP
 from realtime_asr.engines.openvino.loading import load_openvino
@@ -158,6 +158,19 @@ def test_jobs_that_take_other_steps_are_decoded_one_by_one_and_answered_in_order
 
     assert together == alone
     assert sorted(decoder.stacks) == [1, 1, 1, 2]
+
+
+def test_guesses_about_as_long_share_the_longest_window(model: Whisper) -> None:
+    jobs = [
+        job(clip(name).samples[: samples(length)], thorough=False)
+        for name, length in (("door", 2_000), ("window", 2_200), ("bridge", 2_500))
+    ]
+    decoder = Listening(model)
+
+    answers = model.transcribe(jobs)
+
+    assert ([300], [3]) == (decoder.windows, decoder.stacks)
+    assert all(isinstance(answer, Text) and answer.words for answer in answers)
 
 
 def test_of_several_at_once_only_the_incredible_is_tried_again(model: Whisper) -> None:
@@ -434,6 +447,50 @@ def test_a_recording_gives_way_before_each_new_try(model: Whisper, monkeypatch: 
     heard(model, job(quiet(3_000), asked_for(recorded=True)))
 
     assert ["gives way"] * 5 == witness.seen
+
+
+# What nobody waits for any more
+
+
+class Waiting:
+    """For so many looks somebody does."""
+
+    def __init__(self, looks: int) -> None:
+        self._looks = looks
+
+    def __call__(self) -> bool:
+        self._looks -= 1
+        return self._looks >= 0
+
+
+@pytest.mark.parametrize("thorough", [True, False])
+@pytest.mark.parametrize("looks", [0, 1, 2])
+def test_a_pass_is_left_between_two_steps_once_nobody_waits_for_it(
+    model: Whisper, looks: int, *, thorough: bool
+) -> None:
+    wanted = job(clip("door").samples, asked_for(word_times=True), thorough=thorough, wanted=Waiting(looks))
+
+    [answer] = model.transcribe([wanted])
+
+    assert isinstance(answer, Needless)
+
+
+def test_a_pass_that_is_waited_for_to_its_last_step_is_made(model: Whisper) -> None:
+    asked = asked_for(word_times=True)
+
+    text = heard(model, job(clip("door").samples, asked, wanted=Waiting(3)))
+
+    assert text.words
+
+
+def test_of_passes_made_together_only_those_are_left_for_which_nobody_waits(model: Whisper) -> None:
+    asked, samples_ = asked_for(word_times=True), clip("door").samples
+
+    left, made = model.transcribe([job(samples_, asked, wanted=lambda: False), job(samples_, asked)])
+
+    assert isinstance(left, Needless)
+    assert isinstance(made, Text)
+    assert made.words
 
 
 # When the text is not to be believed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime_asr.transcript.hypothesis import Hypothesis, Word, joined
+from realtime_asr.transcript.hypothesis import Hypothesis, Word, joined, spelt
 from tests.fakes import words
 
 
@@ -31,3 +31,18 @@ def test_marks_that_make_another_word_of_it_count(one: str, other: str) -> None:
 
 def test_a_letter_is_the_same_however_it_is_composed() -> None:
     assert Word("caf\u00e9").key == Word("cafe\u0301").key
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hello, you.", [" Hello,", " you."]),
+        (" It is —\n\n fine.\n", [" It", " is", " —", " fine."]),
+        ("你好。世界", ["你", "好。", "世", "界"]),
+        ("你好。\n世界", ["你", "好。", "世", "界"]),
+        ("Über 世界 und iPhoneを", [" Über", " 世", "界", " und", " iPhone", "を"]),
+        (" \n", []),
+    ],
+)
+def test_a_text_is_taken_apart_into_words_with_their_spaces(text: str, words: list[str]) -> None:
+    assert words == [word.text for word in spelt(text)]

@@ -87,8 +87,9 @@ class OpenVino:
         with self._decoder.about(encoded) as reader:
             logits = reader.read(np.array([start + text]), np.zeros(1, np.int64), places[:-1], places)[0]
             logprobs = np.take_along_axis(log_shares(logits), np.array(text)[:, None], axis=1)[:, 0]
-            times = begins(reader.looks)
-        return Aligned([time * _MOMENT for time in times], logprobs.tolist())
+            looks = reader.looks
+        times = None if looks is None else [time * _MOMENT for time in begins(looks)]
+        return Aligned(times, logprobs.tolist())
 
     def _nobody_spoke(self, logits: Logits) -> list[float | None]:
         """How likely that is, as Whisper says at the beginning of the transcript."""

@@ -15,6 +15,7 @@ import openvino.opset15 as op
 Node = Any
 Heads = Sequence[Sequence[int]]
 """Each by its layer, and its number in that."""
+_INPUTS: Final = {"input_ids", "encoder_hidden_states", "beam_idx"}
 _HEADS_FIRST: Final = np.array([0, 2, 1, 3])
 
 
@@ -33,24 +34,36 @@ def let_windows_vary(encoder: ov.Model) -> None:
 
 
 def open_up(decoder: ov.Model, heads: Heads) -> None:
-    """Lets rows share their audio. Places `asked` about have `logits`, those `watched` have `looks`: where
-    these heads look, or those of the later half of the layers if there are none.
+    """Only places `asked` about have `logits`. Where its attention to audio can be seen, rows may also share
+    their audio, and places `watched` have `looks`: where these heads look, or those of the later half of the
+    layers if there are none. Raises ValueError for what is no decoder.
     """
-    attentions = _attentions_to_audio(decoder)
-    if not attentions:
-        raise ValueError("its decoder has no attention to audio as optimum-intel exports it; export it again")
-    rows = _length(decoder.input("input_ids").get_node(), 0)
-    asked, watched = _places("asked"), _places("watched")
-    looks = []
+    if _INPUTS - names(decoder):
+        raise ValueError(
+            "its decoder does not remember what it read, as those from optimum-intel do; export it again"
+        )
+    asked = _places("asked")
+    _project_only(decoder, asked)
+    decoder.add_parameters([asked])
+    if attentions := _attentions_to_audio(decoder):
+        _tell_looks(decoder, attentions, heads)
+
+
+def names(graph: ov.Model) -> frozenset[str]:
+    """Of all that goes in or comes out."""
+    return frozenset(name for port in (*graph.inputs, *graph.outputs) for name in port.get_names())
+
+
+def _tell_looks(decoder: ov.Model, attentions: Sequence[Node], heads: Heads) -> None:
+    rows, watched, looks = _length(decoder.input("input_ids").get_node(), 0), _places("watched"), []
     for layer, attention in enumerate(attentions):
         seen = _shared(attention, rows)
         numbers = [number for of, number in heads or _later_half(attentions) if of == layer]
         if numbers:
             looks.append(op.gather(op.gather(seen, watched, _ints(2)), _ints(numbers), _ints(1)))
-    _project_only(decoder, asked)
     together = op.concat(looks, 1)
     together.output(0).set_names({"looks"})
-    decoder.add_parameters([asked, watched])
+    decoder.add_parameters([watched])
     decoder.add_results([op.result(together)])
 
 
@@ -73,7 +86,9 @@ def _cut_positions(add: Node, places: int) -> None:
 
 
 def _attentions_to_audio(decoder: ov.Model) -> list[Node]:
-    """In the order of the layers. Those to text are to what grows, so not to what was read from a state."""
+    """In the order of the layers; none where they were exported as the steps they are made of. Those to text
+    are to what grows, so not to what was read from a state.
+    """
     attentions = [
         node for node in decoder.get_ordered_ops() if node.get_type_name() == "ScaledDotProductAttention"
     ]

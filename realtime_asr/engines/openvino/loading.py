@@ -8,8 +8,8 @@ import openvino as ov
 from realtime_asr.engines.backend import WhisperSettings
 from realtime_asr.engines.model_folder import CTRANSLATE2, OPENVINO, model_folder
 from realtime_asr.engines.openvino.backend import OpenVino
-from realtime_asr.engines.openvino.devices import found, takes_one_length
-from realtime_asr.engines.openvino.fitting import let_windows_vary, open_up
+from realtime_asr.engines.openvino.devices import found, has_accelerator, takes_one_length
+from realtime_asr.engines.openvino.fitting import let_windows_vary, names, open_up
 from realtime_asr.engines.openvino.reading import read
 from realtime_asr.engines.openvino.running import AnyWindow, Decoder, Encoder, FewWindows, Requests
 
@@ -48,9 +48,10 @@ def load_openvino(settings: WhisperSettings, windows: Sequence[int] = ()) -> Ope
     return OpenVino(folder, contents, encoder, compiler.decoder(contents.decoder, device))
 
 
-def check_device(name: str) -> None:
-    """Raises UnusableModel unless it is on this machine."""
-    found(name, ov.Core())
+def is_accelerated(device: str) -> bool:
+    """It is more than a CPU. Raises UnusableModel unless all that it names are on this machine."""
+    core = ov.Core()
+    return has_accelerator(found(device, core), core)
 
 
 def _asked(compute_type: str) -> tuple[bool, str | None]:
@@ -85,10 +86,7 @@ class _Compiler:
         self._share_cores(1)
         # A graph for each worker: streams that run the same one mix up their states on the CPU, as of 2026.4.
         graphs = [self._compiled(graph, device, 1) for _ in range(self._workers)]
-        return Decoder(
-            Requests(compiled.create_infer_request() for compiled in graphs),
-            is_told_places=any("cache_position" in port.get_names() for port in graph.inputs),
-        )
+        return Decoder(Requests(compiled.create_infer_request() for compiled in graphs), names(graph))
 
     def _share_cores(self, streams: int) -> None:
         """Told to the CPU itself, as devices that are made of others do not pass it on."""

@@ -1,6 +1,6 @@
 """The two halves of a Whisper, compiled: one hears, the other tells what may follow in a text about that."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from queue import LifoQueue
 from typing import Any, Final, Protocol
@@ -67,26 +67,26 @@ class FewWindows:
 
 
 class Decoder:
-    def __init__(self, requests: Requests, *, is_told_places: bool) -> None:
-        """Newer exports count the tokens themselves."""
+    def __init__(self, requests: Requests, known: Collection[str]) -> None:
+        """`known` are the names of what goes in and comes out."""
         self._requests = requests
-        self._is_told_places = is_told_places
+        self._known = known
 
     @contextmanager
     def about(self, heard: Heard) -> Iterator["Reader"]:
         with self._requests.lent() as request:
             request.reset_state()
-            yield Reader(request, heard, is_told_places=self._is_told_places)
+            yield Reader(request, heard, self._known)
 
 
 class Reader:
     """Reads texts, row by row, and knows what it has read."""
 
-    def __init__(self, request: Any, heard: Heard, *, is_told_places: bool) -> None:
+    def __init__(self, request: Any, heard: Heard, known: Collection[str]) -> None:
         self._request = request
-        self._is_told_places = is_told_places
-        self._length = 0
-        self._heard = ov.Tensor(np.ascontiguousarray(heard), shared_memory=True)
+        self._known = known
+        self._heard = heard
+        self._read = np.zeros((len(heard), 0), np.int64)
 
     def read(
         self, tokens: Numbers, rows: Numbers, asked: Numbers = _FIRST, watched: Numbers = _NONE
@@ -94,33 +94,46 @@ class Reader:
         """Of what follows after those of the tokens that are asked about; good until the next call. Each row
         of tokens goes on after what was read in one of the rows before.
         """
-        places = np.arange(self._length, self._length + tokens.shape[1])
-        self._length += len(places)
-        if self._length > _PLACES:
+        before, begun = self._read.shape
+        self._read = np.concatenate([self._read[rows], tokens], axis=1)
+        if self._read.shape[1] > _PLACES:
             raise ValueError("the text is longer than a Whisper can read")
+        if len(rows) != before and not self._tells_looks:
+            # Every row wants its own audio, and takes none in later: all is read again.
+            self._request.reset_state()
+            self._heard = self._heard[rows]
+            tokens, rows, asked, begun = self._read, np.arange(len(rows)), asked + begun, 0
         inputs = {
             "input_ids": tokens,
             "beam_idx": rows.astype(np.int32),
-            "encoder_hidden_states": self._heard,
+            "encoder_hidden_states": ov.Tensor(np.ascontiguousarray(self._heard), shared_memory=True),
             "asked": asked,
             "watched": watched,
+            # Newer exports count for themselves.
+            "cache_position": np.arange(begun, begun + tokens.shape[1]),
         }
-        self._request.infer(
-            inputs | ({"cache_position": places} if self._is_told_places else {}), share_inputs=True
-        )
+        known = {name: value for name, value in inputs.items() if name in self._known}
+        self._request.infer(known, share_inputs=True)
         logits: Logits = self._request.get_tensor("logits").data
         return logits
 
     @property
     def room(self) -> int:
         """For tokens."""
-        return _PLACES - self._length
+        return _PLACES - self._read.shape[1]
 
     @property
-    def looks(self) -> Looks:
-        """Of the first row, at the last call, for the tokens that were watched."""
+    def looks(self) -> Looks | None:
+        """Of the first row, at the last call, for the tokens that were watched; None if nothing is told."""
+        if not self._tells_looks:
+            return None
         looks: Looks = self._request.get_tensor("looks").data[0].copy()
         return looks
+
+    @property
+    def _tells_looks(self) -> bool:
+        """And then rows share their audio."""
+        return "looks" in self._known
 
 
 def _heard(request: Any, mel: NDArray[np.float32]) -> Heard:

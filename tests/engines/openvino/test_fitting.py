@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from realtime_asr.engines.openvino.fitting import let_windows_vary, open_up
-from tests.engines.openvino.models import exported_by_optimum, exported_by_us
+from tests.engines.openvino.models import exported_by_optimum, exported_by_us, exported_in_steps
 
 Arrays = dict[str, NDArray[Any]]
 PRECISE = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
@@ -159,6 +159,17 @@ def test_watching_nothing_is_no_looks(folder: Path) -> None:
     assert 0 == read(opened(folder), heard_in(folder), TOKENS, rows=[0])["looks"].size
 
 
+def test_where_attention_cannot_be_seen_only_what_is_asked_is_told_still(tmp_path: Path) -> None:
+    folder = exported_in_steps(tmp_path)
+    heard = heard_in(folder)
+    whole = read(Running(graph(folder, "decoder")), heard, TOKENS, rows=[0])["logits"]
+
+    asked = read(opened(folder), heard, TOKENS, rows=[0], asked=np.array([1, 5]))
+
+    assert {"logits"} == asked.keys()
+    np.testing.assert_allclose(asked["logits"], whole[:, [1, 5]], atol=1e-3)
+
+
 def test_a_graph_of_another_kind_is_refused(folder: Path) -> None:
-    with pytest.raises(ValueError, match="no attention to audio as optimum-intel exports it"):
+    with pytest.raises(ValueError, match="does not remember what it read"):
         open_up(graph(folder, "encoder"), ())

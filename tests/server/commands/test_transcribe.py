@@ -59,7 +59,7 @@ def test_captions_are_written_as_browsers_read_them(capsys: Printed) -> None:
 
 
 def test_json_tells_all_there_is(capsys: Printed) -> None:
-    main(["transcribe", "--format", "json", "--language", "en", speech("pause")])
+    main(["transcribe", "--format", "json", speech("pause")])
 
     told = json.loads(capsys.readouterr().out)
     assert ("transcribe", "english", PAUSE) == (told["task"], told["language"], told["text"])

@@ -1,6 +1,6 @@
 import pytest
 
-from realtime_asr.dialects.language_names import code_of, english_name
+from realtime_asr.transcript.language_names import code_of, english_name
 
 
 @pytest.mark.parametrize(
