@@ -34,6 +34,10 @@ class AudioFormat:
 PCM16_24K: Final = AudioFormat(Encoding.PCM16, 24_000)
 ULAW_8K: Final = AudioFormat(Encoding.ULAW, 8_000)
 ALAW_8K: Final = AudioFormat(Encoding.ALAW, 8_000)
+USUAL_FORMATS: Final = {usual.encoding: usual for usual in (PCM16_24K, ULAW_8K, ALAW_8K)}
+"""As OpenAI has them."""
+RATES: Final = (8_000, 16_000, 24_000, 48_000)
+"""Of PCM."""
 
 
 _ONE_STEP: Final = np.float32(1 / 32768)

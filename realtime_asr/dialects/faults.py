@@ -97,6 +97,16 @@ def wrong_type(param: str, expected: str, found: object) -> Problem:
     return Problem(fault.code, fault.message.format(param=param, kind=_KINDS[type(found)]), param)
 
 
+def text_too_long(param: str, most: int, length: int) -> Problem:
+    fault = FAULTS["string_too_long"]
+    return Problem(fault.code, fault.message.format(param=param, max_length=most, length=length), param)
+
+
+def array_too_long(param: str, most: int) -> Problem:
+    fault = FAULTS["too_long"]
+    return Problem(fault.code, fault.message.format(param=param, max_length=most), param)
+
+
 def choices(names: Iterable[str]) -> str:
     """'a', 'b', and 'c'."""
     quoted = [f"'{name}'" for name in names]

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from realtime_asr.dialects.faults import excerpt
+from realtime_asr.audio.formats import RATES, AudioFormat, Encoding
+from realtime_asr.dialects.faults import choices, excerpt
+from realtime_asr.session.config import UNSET, Patch, TranscriptionPatch
 from realtime_asr.session.problem import Problem
 
 
@@ -19,8 +21,8 @@ class Shape(Enum):
 @dataclass(frozen=True, slots=True)
 class Opening:
     shape: Shape
-    model: str | None
-    """As the client named it in the address."""
+    patch: Patch
+    """What the address asks for."""
     warn_before_expiry: bool
 
 
@@ -35,11 +37,26 @@ def negotiate(
     if intent != "transcription":
         message = f"Invalid value: '{excerpt(intent)}'. Supported values are: 'transcription'."
         return Problem("invalid_value", message, param="intent")
+    patch = read_address(query)
+    if isinstance(patch, Problem):
+        return patch
     asks_for_beta = _asks_for_beta(headers, subprotocols)
     return Opening(
         shape=Shape.BETA if asks_for_beta else secret_shape or Shape.GA,
-        model=query.get("model") or query.get("deployment") or None,
+        patch=patch,
         warn_before_expiry=query.get("expiry_warning") in {"true", "1"},
+    )
+
+
+def read_address(query: Mapping[str, str]) -> Patch | Problem:
+    """The settings that an address may hold. The rate is ours: beta has no word for one."""
+    model, rate = query.get("model") or query.get("deployment"), query.get("sample_rate")
+    if rate and rate not in _RATES:
+        message = f"Invalid value: '{excerpt(rate)}'. Supported values are: {choices(_RATES)}."
+        return Problem("invalid_value", message, param="sample_rate")
+    return Patch(
+        format=AudioFormat(Encoding.PCM16, _RATES[rate]) if rate else UNSET,
+        transcription=TranscriptionPatch(model) if model else UNSET,
     )
 
 
@@ -82,3 +99,4 @@ def _asks_for_beta(headers: Mapping[str, str], subprotocols: Sequence[str]) -> b
 
 
 _KEY_PREFIX: Final = "openai-insecure-api-key."
+_RATES: Final = {str(rate): rate for rate in RATES}

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, ConfigDict, ValidationInfo
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from realtime_asr.audio.formats import ALAW_8K, PCM16_24K, ULAW_8K, AudioFormat
+from realtime_asr.audio.formats import ALAW_8K, ULAW_8K, USUAL_FORMATS, AudioFormat, Encoding
 from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.dialects.openai_frames import (
+    OMITTED,
     DetectionObject,
     NoiseReductionObject,
     ServerFrame,
@@ -24,6 +25,7 @@ from realtime_asr.dialects.openai_shared import (
     InputSettings,
     Lifetime,
     Mint,
+    Rate,
     Sent,
     SessionSettings,
     read_body,
@@ -38,13 +40,22 @@ BARE_UPDATE: Final = "session.update of no dialect"
 """What `Configure.via` says of a beta request, and of one that could be either."""
 
 FormatName = Literal["pcm16", "g711_ulaw", "g711_alaw"]
-_FORMATS: Final[dict[FormatName, AudioFormat]] = {
-    "pcm16": PCM16_24K,
+_FORMATS: Final[dict[FormatName, AudioFormat | Encoding]] = {
+    "pcm16": Encoding.PCM16,
     "g711_ulaw": ULAW_8K,
     "g711_alaw": ALAW_8K,
 }
-# Beta has no word for another rate of PCM.
-_FORMAT_NAMES: Final = {known.encoding: name for name, known in _FORMATS.items()}
+_FORMAT_NAMES: Final[dict[Encoding, FormatName]] = {
+    Encoding.PCM16: "pcm16",
+    Encoding.ULAW: "g711_ulaw",
+    Encoding.ALAW: "g711_alaw",
+}
+
+
+def format_of(name: FormatName, rate: int) -> AudioFormat:
+    """The rate is that of PCM: what is encoded otherwise has its own."""
+    known = _FORMATS[name]
+    return AudioFormat(known, rate) if isinstance(known, Encoding) else known
 
 
 def _without_none(sent: object, info: ValidationInfo) -> object:
@@ -56,6 +67,7 @@ _NAMES: Final = {
     "format": "input_audio_format",
     "transcription": "input_audio_transcription",
     "noise_reduction": "input_audio_noise_reduction",
+    "rate": "input_audio_sample_rate",
 }
 
 
@@ -63,10 +75,15 @@ class Session(InputSettings, SessionSettings):
     model_config = ConfigDict(alias_generator=lambda name: _NAMES.get(name, name))
 
     format: Annotated[FormatName | None, BeforeValidator(_without_none)] = None
+    rate: Annotated[Rate | None, Field(description="Ours: of PCM, which OpenAI had at 24 kHz only.")] = None
 
     def patch(self) -> Patch:
-        named = _FORMATS[self.format] if self.format else None
-        return self.as_patch(named, self.extras())
+        return self.as_patch(self._format(), self.extras())
+
+    def _format(self) -> AudioFormat | Encoding | None:
+        if self.rate:
+            return format_of(self.format or "pcm16", self.rate)
+        return _FORMATS[self.format] if self.format else None
 
 
 class TranscriptionSessionUpdateFrame(ClientFrame):
@@ -84,7 +101,7 @@ class FlatSessionUpdateFrame(ClientFrame):
     session: Session
 
     def command(self) -> Configure:
-        flat = self.session.model_fields_set & {"format", *InputSettings.model_fields}
+        flat = self.session.model_fields_set & {"format", "rate", *InputSettings.model_fields}
         return Configure(self.session.patch(), FLAT_UPDATE if flat else BARE_UPDATE, self.event_id)
 
 
@@ -116,6 +133,8 @@ class SessionObject(Told):
     input_audio_noise_reduction: NoiseReductionObject | None
     turn_detection: DetectionObject | None
     input_audio_format: FormatName
+    input_audio_sample_rate: Annotated[int | None, OMITTED] = None
+    """Told where it is not the one that the format has at OpenAI."""
     input_audio_transcription: TranscriptionObject | None
     client_secret: None = None
     """Only the route that mints one has something to say here."""
@@ -129,9 +148,14 @@ def session_object(config: SessionConfig, *, session_id: str, expires_at: int) -
         input_audio_noise_reduction=noise_reduction_object(config.noise_reduction),
         turn_detection=detection_object(config.detection),
         input_audio_format=_FORMAT_NAMES[config.format.encoding],
+        input_audio_sample_rate=_unusual_rate(config.format),
         input_audio_transcription=transcription_object(config.transcription, unset=""),
         include=included(config.include),
     )
+
+
+def _unusual_rate(format: AudioFormat) -> int | None:
+    return None if format == USUAL_FORMATS[format.encoding] else format.rate
 
 
 class TranscriptionSessionCreatedFrame(ServerFrame):

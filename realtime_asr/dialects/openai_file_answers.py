@@ -10,7 +10,6 @@ from statistics import fmean
 from typing import Annotated, Final, Literal, assert_never
 
 from realtime_asr.audio.timeline import seconds
-from realtime_asr.dialects.language_names import english_name
 from realtime_asr.dialects.openai_files import FileRequest
 from realtime_asr.dialects.openai_frames import (
     OMITTED,
@@ -24,6 +23,7 @@ from realtime_asr.session.events import TranscriptCompleted
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.captions import Segment, segments, srt, vtt
 from realtime_asr.transcript.hypothesis import Quality, Word
+from realtime_asr.transcript.language_names import english_name
 from realtime_asr.transcript.request import Task
 
 

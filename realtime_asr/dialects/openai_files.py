@@ -1,20 +1,21 @@
 """What clients ask of a recording: the fields of a form, or the members of a JSON object."""
 
-import binascii
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
-from pydantic_core import from_json
 
 from realtime_asr.audio.detection import ServerVad
 from realtime_asr.audio.formats import AudioFormat
-from realtime_asr.dialects.faults import excerpt, problem
-from realtime_asr.dialects.openai_shared import LanguageCode, Name, Sent, typed, validated
+from realtime_asr.dialects.base64_text import decoded_leniently
+from realtime_asr.dialects.faults import array_too_long, excerpt, problem, text_too_long
+from realtime_asr.dialects.json_text import LARGEST, read_json
+from realtime_asr.dialects.openai_shared import LanguageCode, Listed, Name, Sent, typed, validated
 from realtime_asr.session.config import (
     UNSET,
     Extra,
@@ -32,6 +33,8 @@ TranslationFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
 TranscriptionFormat = Literal[TranslationFormat, "diarized_json"]
 Granularity = Literal["word", "segment"]
 
+MOST_IN_FIELDS: Final = 4 * 1024 * 1024
+"""Bytes of a form without its file: samples of known speakers are the largest."""
 MISSING_FILE: Final = Problem("missing_required_parameter", "Missing required parameter: 'file'.", "file")
 
 
@@ -124,10 +127,10 @@ def _automatic(sent: object) -> object:
 class TranscriptionFields(_Fields):
     response_format: TranscriptionFormat = "json"
     language: LanguageCode | None = None
-    languages: Annotated[tuple[LanguageCode, ...], Field(strict=False, min_length=1, max_length=100)] = ()
-    keywords: Annotated[tuple[Name, ...], Field(strict=False, max_length=1_000)] = ()
-    include: Annotated[tuple[Literal["logprobs"], ...], Field(strict=False), BeforeValidator(_known)] = ()
-    timestamp_granularities: Annotated[tuple[Granularity, ...], Field(strict=False)] = ("segment",)
+    languages: Annotated[Listed[LanguageCode], Field(min_length=1, max_length=100)] = ()
+    keywords: Annotated[Listed[Name], Field(max_length=1_000)] = ()
+    include: Annotated[Listed[Literal["logprobs"]], BeforeValidator(_known)] = ()
+    timestamp_granularities: Listed[Granularity] = ("segment",)
     stream: bool = False
     chunking_strategy: Annotated[
         ChunkingStrategy | None,
@@ -135,10 +138,10 @@ class TranscriptionFields(_Fields):
         BeforeValidator(_automatic, json_schema_input_type=ChunkingStrategy | Literal["auto"]),
         typed("server_vad"),
     ] = None
-    known_speaker_names: Annotated[tuple[str, ...], Field(strict=False, max_length=4)] = ()
+    known_speaker_names: Annotated[Listed[str], Field(max_length=4)] = ()
     known_speaker_references: Annotated[
-        tuple[str, ...],
-        Field(strict=False, max_length=4, description="Accepted like the names: nobody is told apart here."),
+        Listed[str],
+        Field(max_length=4, description="Accepted like the names: nobody is told apart here."),
     ] = ()
 
     def request(self) -> FileRequest:
@@ -220,21 +223,42 @@ def read_form(fields: Iterable[tuple[str, str]], task: Task, *, strict: bool) ->
 
 def read_urlencoded(body: bytes, task: Task, *, strict: bool) -> Enclosed | Problem:
     """Ours, and OPEA's: a form that is all text, with the recording in base64."""
-    try:
-        fields = parse_qsl(body.decode(errors="replace"), max_num_fields=_MOST_FIELDS)
-    except ValueError:
+    parts = body.split(b"&", _MOST_FIELDS)
+    if len(parts) > _MOST_FIELDS:
         return Problem(None, f"The form of your request has more than {_MOST_FIELDS} fields.")
-    recordings = [text for name, text in fields if name == "file"]
+    recordings = [part[len(_FILE) :] for part in parts if part.startswith(_FILE) and part != _FILE]
     if len(recordings) != 1:
         return twice("file") if recordings else MISSING_FILE
-    asked = read_form([field for field in fields if field[0] != "file"], task, strict=strict)
+    fields = [part.partition(b"=") for part in parts if not part.startswith(_FILE)]
+    if sum(len(name) + len(value) for name, _, value in fields) > MOST_IN_FIELDS:
+        return Problem(None, f"The fields of your request have more than {MOST_IN_FIELDS} bytes.")
+    texts = [(_unquoted(name), _unquoted(value)) for name, _, value in fields if value]
+    asked = read_form(texts, task, strict=strict)
     # Shells do not escape the plus, which then reads as a space.
-    return enclosed(asked, recordings[0].replace(" ", "+"), "file")
+    return enclosed(asked, _unquoted(recordings[0]).replace(" ", "+"), "file")
+
+
+def field_text(data: bytes) -> str:
+    """What is no UTF-8 is told as such, but takes long to: not in what nobody is going to read."""
+    return data.decode("latin-1") if len(data) > LARGEST else data.decode(errors="replace")
+
+
+def _unquoted(text: bytes) -> str:
+    """A piece at a time, so that other threads get their turn."""
+    pieces, start = [], 0
+    while start < len(text):
+        stop = start + _PIECE
+        # No escape is cut in two.
+        cut = text.rfind(b"%", stop - 2, stop)
+        stop = stop if cut < 0 else cut
+        pieces.append(unquote_to_bytes(text[start:stop].replace(b"+", b" ")))
+        start = stop
+    return field_text(b"".join(pieces))
 
 
 def read_enclosed(body: bytes, task: Task, *, strict: bool) -> Enclosed | Problem:
     try:
-        sent = from_json(body, allow_inf_nan=False)
+        sent = read_json(body)
     except ValueError as error:
         return Problem(None, f"We could not parse the JSON body of your request: {error}.")
     if isinstance(sent, dict):
@@ -256,24 +280,13 @@ def enclosed(asked: FileRequest | Problem, text: str, where: str) -> Enclosed | 
     """A request and its recording, which is at `where` in what was sent."""
     if isinstance(asked, Problem):
         return asked
-    if (audio := decoded(text)) is not None:
-        return Enclosed(asked, audio)
-    message = f"Invalid '{where}'. Expected audio in base64, or a data URL of it, but got an invalid value."
-    return Problem("invalid_value", message, where)
-
-
-_DATA_URL: Final = re.compile(r"data:[^,]{0,200};base64,")
-
-
-def decoded(text: str) -> bytes | None:
-    """None where it is neither base64 nor a data URL of it."""
-    url = _DATA_URL.match(text)
-    # Tools for the shell break lines.
-    encoded = "".join((text[url.end() :] if url else text).split())
     try:
-        return binascii.a2b_base64(encoded, strict_mode=True)
+        return Enclosed(asked, decoded_leniently(text))
     except ValueError:
-        return None
+        message = (
+            f"Invalid '{where}'. Expected audio in base64, or a data URL of it, but got an invalid value."
+        )
+        return Problem("invalid_value", message, where)
 
 
 def twice(name: str) -> Problem:
@@ -290,13 +303,18 @@ def _complete(sent: dict[str, Any], *, strict: bool) -> dict[str, Any]:
     return sent if strict else {"model": "", **sent}
 
 
+_FILE: Final = b"file="
 _MOST_FIELDS: Final = 2_000
+_MOST_ITEMS: Final = 1_000
+"""Of the longest list."""
+_PIECE: Final = 64 * 1024
+_LONG_FIELD: Final = "known_speaker_references"
 _LISTS: Final = frozenset(
     {
         "include",
         "keywords",
         "known_speaker_names",
-        "known_speaker_references",
+        _LONG_FIELD,
         "languages",
         "timestamp_granularities",
     }
@@ -308,11 +326,18 @@ _BRACKETED: Final = re.compile(r"(\w+)\[(\w*)\]")
 def _gathered(fields: Iterable[tuple[str, str]]) -> dict[str, Any] | Problem:
     """What a form says, as the JSON it would be."""
     sent: dict[str, Any] = {}
+    lengths: Counter[str] = Counter()
     for name, text in fields:
         found = _BRACKETED.fullmatch(name)
         base, key = found.groups() if found else (name, "")
+        lengths[base] += len(text)
+        if lengths[base] > LARGEST and base != _LONG_FIELD:
+            return text_too_long(excerpt(base), LARGEST, lengths[base])
         if base in _LISTS:
-            sent.setdefault(base, []).extend(_items(base, text, bare=found is None))
+            listed = sent.setdefault(base, [])
+            listed.extend(_items(base, text, bare=found is None))
+            if len(listed) > _MOST_ITEMS:
+                return array_too_long(base, _MOST_ITEMS)
         elif not text:
             continue  # so do forms that nobody filled in
         elif key and isinstance(nested := sent.setdefault(base, {}), dict) and key not in nested:
@@ -328,7 +353,7 @@ def _items(name: str, text: str, *, bare: bool) -> list[Any]:
     if text.startswith("[") and isinstance(listed := _json(text), list):
         return listed
     # Behind brackets a comma belongs to the item, and in data URLs always.
-    parts = text.split(",") if bare and name != "known_speaker_references" else [text]
+    parts = text.split(",") if bare and name != _LONG_FIELD else [text]
     return [part.strip() for part in parts if part.strip()]
 
 
@@ -340,6 +365,6 @@ def _value(name: str, text: str) -> Any:
 
 def _json(text: str) -> Any:
     try:
-        return from_json(text, allow_inf_nan=False)
+        return read_json(text.encode())
     except ValueError:
         return text

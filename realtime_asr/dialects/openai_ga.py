@@ -48,7 +48,7 @@ def _format_object(sent: object) -> object:
 
 
 _BETA_NAMES: Final[dict[str, dict[str, object]]] = {
-    "pcm16": {"type": "audio/pcm", "rate": 24_000},
+    "pcm16": {"type": "audio/pcm", "rate": None},
     "g711_ulaw": {"type": "audio/pcmu"},
     "g711_alaw": {"type": "audio/pcma"},
 }

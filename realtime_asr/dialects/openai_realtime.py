@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any, Final, get_args
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from realtime_asr.audio.formats import PCM16_24K, AudioFormat
 from realtime_asr.dialects import openai_beta as beta
@@ -13,6 +12,7 @@ from realtime_asr.dialects import openai_frames as frames
 from realtime_asr.dialects import openai_ga as ga
 from realtime_asr.dialects import openai_shared as shared
 from realtime_asr.dialects.faults import choices, excerpt, problem, wrong_type
+from realtime_asr.dialects.json_text import LARGEST, TooLarge, read_json
 from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.session.commands import FromClient, Refuse
 from realtime_asr.session.config import Patch, SessionConfig
@@ -93,11 +93,16 @@ class OpenAIRealtime:
             return Refuse(Problem("invalid_event", _BINARY))
         try:
             # Through UTF-8, which has no lone surrogates: none gets in, so none can ever get out.
-            event = from_json(frame.encode(), allow_inf_nan=False)
+            text = frame.encode()
+            event = read_json(text)
+        except TooLarge as error:
+            return Refuse(Problem("event_too_large", f"Invalid event: it has {error}."))
         except ValueError as error:
             return Refuse(Problem("invalid_json", f"Invalid event: failed to parse JSON value. {error}"))
         if not isinstance(event, dict):
             return Refuse(Problem("invalid_event", "Invalid event: expected a JSON object."))
+        if len(text) > LARGEST and event.get("type") != _APPEND:
+            return Refuse(Problem("event_too_large", _NO_APPEND, ref=_ref(event.get("event_id"))))
         return self._command(event)
 
     def _command(self, event: dict[str, Any]) -> FromClient:
@@ -243,6 +248,7 @@ def _update_model(session: object) -> type[shared.ClientFrame]:
     return beta.FlatSessionUpdateFrame if flat else ga.SessionUpdateFrame
 
 
+_APPEND: Final = get_args(shared.AppendFrame.model_fields["type"].annotation)[0]
 _MODELS: Final = {get_args(model.model_fields["type"].annotation)[0]: model for model in CLIENT_FRAMES}
 _NOT_FOR_TRANSCRIPTION: Final = frozenset(
     {
@@ -254,4 +260,5 @@ _NOT_FOR_TRANSCRIPTION: Final = frozenset(
         "session.input_audio_buffer.append",
     }
 )
+_NO_APPEND: Final = f"Invalid event: it has more than {LARGEST} bytes, as only '{_APPEND}' may have."
 _BINARY: Final = "Expected a text WebSocket message; binary frames are not supported."

@@ -1,6 +1,5 @@
 """What clients send, as far as both of OpenAI's dialects agree."""
 
-import binascii
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
 )
-from pydantic_core import PydanticCustomError, PydanticKnownError, from_json
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from realtime_asr.audio.detection import Eagerness
-from realtime_asr.audio.formats import ALAW_8K, PCM16_24K, ULAW_8K, AudioFormat, Encoding
+from realtime_asr.audio.formats import ALAW_8K, PCM16_24K, RATES, ULAW_8K, AudioFormat, Encoding
+from realtime_asr.dialects.base64_text import decoded
 from realtime_asr.dialects.faults import problem
-from realtime_asr.dialects.language_names import code_of
+from realtime_asr.dialects.json_text import read_json
 from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.session.commands import (
     AppendAudio,
@@ -46,6 +46,7 @@ from realtime_asr.session.config import (
 )
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.agreement import Delay
+from realtime_asr.transcript.language_names import code_of
 
 Included = Literal[
     "item.input_audio_transcription.logprobs",
@@ -66,6 +67,10 @@ LONGEST_APPEND: Final = 15 * 1024 * 1024
 
 
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+
+T = TypeVar("T")
+Listed = Annotated[tuple[T, ...], Field(strict=False, fail_fast=True)]
+"""No more is looked at than the first item that is wrong: that is all we tell."""
 
 
 class Sent(BaseModel):
@@ -100,26 +105,27 @@ def typed(name: str) -> BeforeValidator:
     return BeforeValidator(complete)
 
 
-_RATES: Final = (8_000, 16_000, 24_000, 48_000)
-
-
 def _rate(sent: int) -> int:
-    if sent in _RATES:
+    if sent in RATES:
         return sent
     # OpenAI has only 24 kHz: below that it names its own minimum, whatever else we take.
     if sent < PCM16_24K.rate:
         raise PydanticKnownError("greater_than_equal", {"ge": PCM16_24K.rate})
-    if sent > max(_RATES):
-        raise PydanticKnownError("less_than_equal", {"le": max(_RATES)})
-    raise PydanticKnownError("literal_error", {"expected": " ".join(f"'{rate}'" for rate in _RATES)})
+    if sent > max(RATES):
+        raise PydanticKnownError("less_than_equal", {"le": max(RATES)})
+    raise PydanticKnownError("literal_error", {"expected": " ".join(f"'{rate}'" for rate in RATES)})
+
+
+Rate = Annotated[int, AfterValidator(_rate), Field(json_schema_extra={"enum": list(RATES)})]
 
 
 class Pcm(Sent):
     type: Literal["audio/pcm"]
-    rate: Annotated[int, AfterValidator(_rate), Field(json_schema_extra={"enum": list(_RATES)})]
+    rate: Rate | None
+    """None leaves it as it is."""
 
-    def audio_format(self) -> AudioFormat:
-        return AudioFormat(Encoding.PCM16, self.rate)
+    def audio_format(self) -> AudioFormat | Encoding:
+        return Encoding.PCM16 if self.rate is None else AudioFormat(Encoding.PCM16, self.rate)
 
 
 class Pcmu(Sent):
@@ -138,7 +144,7 @@ class Pcma(Sent):
 
 def _language(sent: str) -> str:
     """Without the region: to a recogniser `en-US` is `en`. So is `english`."""
-    code = code_of(sent) or re.split("[-_]", sent)[0].lower()
+    code = code_of(sent) or re.split("[-_]", sent, maxsplit=1)[0].lower()
     if not re.fullmatch("[a-z]{2,3}", code):
         raise PydanticCustomError("language_code", "not a language code")
     return code
@@ -150,9 +156,9 @@ LanguageCode = Annotated[str, AfterValidator(_language)]
 class TranscriptionSettings(Sent):
     model: Name | None = None
     language: Annotated[str | None, AfterValidator(lambda sent: _language(sent) if sent else None)] = None
-    languages: Annotated[tuple[LanguageCode, ...], Field(strict=False, min_length=1, max_length=100)] = ()
+    languages: Annotated[Listed[LanguageCode], Field(min_length=1, max_length=100)] = ()
     prompt: Annotated[str | None, Field(max_length=32_768), AfterValidator(lambda sent: sent or None)] = None
-    keywords: Annotated[tuple[Name, ...], Field(strict=False, max_length=1_000)] = ()
+    keywords: Annotated[Listed[Name], Field(max_length=1_000)] = ()
     delay: Delay | None = None
     deltas: Annotated[
         Deltas | None, Field(description="Ours. `after_commit`: no delta before the turn is over.")
@@ -165,11 +171,12 @@ class TranscriptionSettings(Sent):
 
 
 class NoiseReductionSettings(Sent):
-    kind: NoiseReductionKind = Field(default="near_field", alias="type")
+    kind: NoiseReductionKind | None = Field(default="near_field", alias="type")
     strength: Annotated[float, Field(ge=0, le=1)] | None = None
 
-    def patch(self) -> NoiseReductionPatch:
-        return NoiseReductionPatch(**self.model_dump(exclude_unset=True))
+    def patch(self) -> NoiseReductionPatch | None:
+        # As the RFC has it, no kind of it is none at all.
+        return self.kind and NoiseReductionPatch(**self.model_dump(exclude_unset=True))
 
 
 class _Vad(Sent):
@@ -210,7 +217,9 @@ class InputSettings(Sent):
         | None
     ) = None
 
-    def as_patch(self, format: AudioFormat | None, include: tuple[Extra, ...] | Unset | None) -> Patch:
+    def as_patch(
+        self, format: AudioFormat | Encoding | None, include: tuple[Extra, ...] | Unset | None
+    ) -> Patch:
         return Patch(
             format=format or UNSET,
             transcription=self.said("transcription"),
@@ -224,7 +233,10 @@ def _known_items(sent: object, info: ValidationInfo) -> object:
     """Whatever else there is to include, we have none of it: no reason to refuse the rest."""
     if info.context or not isinstance(sent, list):
         return sent
-    return [item for item in sent if item in get_args(Included)]
+    return [item for item in sent if item in _INCLUDED]
+
+
+_INCLUDED: Final = get_args(Included)
 
 
 Ignored = Annotated[object, Field(description="Accepted, never used.")]
@@ -244,8 +256,8 @@ class Echo(Sent):
 class SessionSettings(Echo):
     include: (
         Annotated[
-            tuple[Included, ...],
-            Field(strict=False, description="`…word_times` and `…timings` are ours."),
+            Listed[Included],
+            Field(description="`…word_times` and `…timings` are ours."),
             BeforeValidator(_known_items),
         ]
         | None
@@ -276,16 +288,9 @@ class AppendFrame(ClientFrame):
 
     def command(self, format: AudioFormat = PCM16_24K) -> AppendAudio | Refuse:
         try:
-            return AppendAudio(_decoded(self.audio), self.event_id)
+            return AppendAudio(decoded(self.audio), self.event_id)
         except ValueError:
             return Refuse(Problem("invalid_value", _not_audio(format), param="audio", ref=self.event_id))
-
-
-def _decoded(audio: str) -> bytes:
-    # What Python calls strict still lets padding follow where none is due.
-    if len(audio) % 4 or audio.endswith("==="):
-        raise ValueError
-    return binascii.a2b_base64(audio, strict_mode=True)
 
 
 def _not_audio(format: AudioFormat) -> str:
@@ -354,7 +359,7 @@ class Mint:
 def read_body(model: type[S], body: bytes, *, strict: bool) -> S | Problem:
     """An empty body is an empty object."""
     try:
-        return validated(model, from_json(body or b"{}", allow_inf_nan=False), strict=strict)
+        return validated(model, read_json(body or b"{}"), strict=strict)
     except ValidationError as error:
         return problem(error)
     except ValueError as error:

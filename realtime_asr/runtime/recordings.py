@@ -5,11 +5,12 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from typing import Final
 
+from realtime_asr.dialects.openai_files import FileRequest
 from realtime_asr.runtime.runner import LARGE
 from realtime_asr.runtime.sessions import Sessions
 from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.session.commands import AppendAudio, EndSession, HangUp
-from realtime_asr.session.config import SessionConfig
+from realtime_asr.session.config import Models, SessionConfig
 from realtime_asr.session.events import (
     AudioCommitted,
     Event,
@@ -21,6 +22,14 @@ AHEAD: Final = 8
 """Turns of a recording that may wait for their text: enough for a few workers to take several each, and 15 MB
 at the most."""
 _FOREVER: Final = 365 * 24 * 3600.0
+
+
+def understood(asked: FileRequest, config: SessionConfig, models: Models) -> FileRequest:
+    """Once its text is there: the model, which is loaded now, may turn out to know one language only."""
+    known = models.languages(config.transcription.model if config.transcription else "")
+    if asked.language is None and known is not None and len(known) == 1:
+        return replace(asked, language=min(known))
+    return asked
 
 
 class CutShort(Exception):

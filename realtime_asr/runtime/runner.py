@@ -34,7 +34,7 @@ from realtime_asr.transcript.request import TurnRequest
 
 _INBOX = 64
 LARGE = 256 * 1024
-"""Bytes of audio with which the inbox counts as full: 64 of these are 16 MiB, of the largest a gigabyte."""
+"""Bytes of audio after which no more is taken until all is heard: a full inbox could hold a gigabyte."""
 _BRIEF = 16 * 1024
 """Bytes of audio that are heard sooner than a thread would be found for them: 300 ms and more."""
 _SEND_SECONDS = 10.0
@@ -94,7 +94,10 @@ class Runner:
     async def _live(self) -> None:
         await self._step(Begin())
         while not self._over:
-            await self._step(await self._next())
+            command = await self._next()
+            await self._step(command)
+            if not isinstance(command, TimePassed):
+                self._inbox.task_done()
 
     def _let_go(self) -> None:
         self._over = True
@@ -111,11 +114,9 @@ class Runner:
             return TimePassed()
         try:
             async with asyncio.timeout(left):
-                command = await self._inbox.get()
+                return await self._inbox.get()
         except TimeoutError:
             return TimePassed()
-        self._inbox.task_done()
-        return command
 
     async def _step(self, command: Command) -> None:
         now = self._clock.now()
@@ -193,13 +194,17 @@ class Runner:
             ear.cancel()
 
     async def _listen(self) -> None:
+        unheard = 0
         while True:
             command = await self._receive()
             await self._inbox.put(command)
             if isinstance(command, HangUp):
                 return
-            if isinstance(command, AppendAudio) and len(command.payload) > LARGE:
+            if isinstance(command, AppendAudio):
+                unheard += len(command.payload)
+            if unheard > LARGE:
                 await self._inbox.join()
+                unheard = 0
 
     async def _receive(self) -> FromClient | HangUp:
         try:

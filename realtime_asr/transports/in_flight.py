@@ -1,7 +1,11 @@
 """How much clients sent that no session took yet, and who has to wait until it is less."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import inf
 from typing import Final
+
+from starlette.types import Scope
 
 SHARE: Final = 64 * 1024
 """Bytes that every connection may have in flight whatever others do: half a second of audio and more."""
@@ -13,9 +17,11 @@ class Budget:
     def __init__(self, most: float) -> None:
         self.most = most
         self.held = 0
+        self.taken = 0
+        """That much of it sessions have in their hands: it is done with by itself, whoever sends what."""
         self.line: dict[Holding, None] = {}
-        """Connections that want to send more than their share; there is one line, the server's. Only the
-        first is read on, or messages that are each half there would wait for one another for ever."""
+        """Connections that want to send more than their share. Of a budget that is exhausted only the first
+        is read on, or messages that are each half there would wait for one another for ever."""
 
     @property
     def exhausted(self) -> bool:
@@ -34,38 +40,85 @@ class Holding:
 
     def __init__(self, server: Budget, on_room: Callable[[], None]) -> None:
         """`on_room` is called when who had to wait may be read again."""
-        self.held = 0
         self.on_room = on_room
-        self._server = server
+        self._unread = 0
+        self._taken = 0
         self._budgets = [server]
 
-    def count_for(self, budget: Budget) -> None:
-        """From now on this is part of that budget too: of its key's, say."""
-        self._budgets.append(budget)
-        budget.held += self.held
+    @property
+    def held(self) -> int:
+        return self._unread + self._taken
 
-    def hold(self, held: int) -> None:
-        """So much it is now; nothing, at the end."""
-        by, self.held = held - self.held, held
-        for budget in self._budgets:
-            budget.held += by
-        if held <= SHARE:
+    @contextmanager
+    def counted_for(self, budget: Budget) -> Iterator[None]:
+        """Meanwhile this is part of that budget too: of its key's, say."""
+        # In all lines it has the same others before it, or two could wait for each other.
+        self.leave_line()
+        self._budgets.append(budget)
+        self._add(budget, self._unread, self._taken)
+        try:
+            yield
+        finally:
+            self.take(0)
             self.leave_line()
-        if by < 0:
-            self._server.call_in()
+            self._budgets.remove(budget)
+            self._add(budget, -self._unread, 0)
+            budget.call_in()
+            self.on_room()
+
+    def hold(self, unread: int) -> None:
+        """So much came that no session took yet; nothing, at the end."""
+        by, self._unread = unread - self._unread, unread
+        self._change(by, 0)
+
+    def take(self, taken: int) -> None:
+        """A session has so much in its hands; nothing, once it heard that. Small things are nobody's concern:
+        who is first in line would wait for them again and again.
+        """
+        by, self._taken = taken - self._taken, taken
+        waited = by < 0 and self in self._budgets[0].line
+        if waited:
+            # It had its turn: for the next it stands at the end.
+            self.leave_line()
+        self._change(0, by)
+        if waited:
+            self.on_room()
+
+    def _change(self, unread: int, taken: int) -> None:
+        for budget in self._budgets:
+            self._add(budget, unread, taken)
+        if self.held <= SHARE:
+            self.leave_line()
+        if unread + taken < 0:
+            for budget in self._budgets:
+                budget.call_in()
+
+    @staticmethod
+    def _add(budget: Budget, unread: int, taken: int) -> None:
+        budget.held += unread + taken
+        budget.taken += taken
 
     def may_read(self) -> bool:
         """Who may not stands in line from then on."""
         if self.held <= SHARE or not any(budget.exhausted for budget in self._budgets):
             self.leave_line()
             return True
-        self._server.line.setdefault(self)
+        for budget in self._budgets:
+            budget.line.setdefault(self)
         return self.is_first
 
     def leave_line(self) -> None:
-        self._server.line.pop(self, None)
+        for budget in self._budgets:
+            budget.line.pop(self, None)
 
     @property
     def is_first(self) -> bool:
-        """The others in line wait for this one."""
-        return next(iter(self._server.line), None) is self
+        """Others in line wait for this one, and this one for nobody but its client."""
+        full = [budget for budget in self._budgets if budget.exhausted]
+        return bool(full) and all(next(iter(budget.line), None) is self and not budget.taken for budget in full)
+
+
+def holding_of(scope: Scope) -> Holding:
+    """What the front counts of a connection; where there is none, nobody has to wait."""
+    found = scope.get("state", {}).get("in_flight")
+    return found if isinstance(found, Holding) else Holding(Budget(inf), lambda: None)

@@ -17,7 +17,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from realtime_asr.audio.formats import AudioFormat
-from realtime_asr.dialects.negotiate import Shape
+from realtime_asr.dialects.json_text import LARGEST
+from realtime_asr.dialects.negotiate import Shape, read_address
 from realtime_asr.dialects.openai_realtime import OpenAIRealtime, wire_param
 from realtime_asr.runtime.ids import event_id
 from realtime_asr.session.commands import (
@@ -42,12 +43,13 @@ from realtime_asr.session.events import (
 )
 from realtime_asr.session.problem import Problem
 from realtime_asr.transports.accounts import NotNow, Ticket
+from realtime_asr.transports.in_flight import holding_of
 from realtime_asr.transports.openai_errors import error_response
 from realtime_asr.transports.openai_rest import admit, later, read_body, visitor
 from realtime_asr.transports.reception import Caller, Reception, Starting
 
 LITERAL_PATH: Final = "/v1/realtime/intent=transcription"
-_DOOR = "post"
+DOOR: Final = "post"
 _LARGEST_BODY = 24 * 1024 * 1024
 _FORGOTTEN_AFTER_SECONDS = 60.0
 _QUIET_SECONDS = 0.5
@@ -159,16 +161,20 @@ class _Posts:
         """By the ids of client secrets."""
 
     async def answer(self, request: Request) -> Response:
-        caller = admit(request, self._reception, secrets_allowed=True, door=_DOOR)
+        caller = admit(request, self._reception, secrets_allowed=True, door=DOOR)
         if isinstance(caller, Response):
             return caller
+        with holding_of(request.scope).counted_for(self._reception.accounts.in_flight(caller.key_id)):
+            return await self._answer_to(caller, request)
+
+    async def _answer_to(self, caller: Caller, request: Request) -> Response:
         body = self._no_room(request, caller) or await read_body(request, _LARGEST_BODY)
         if isinstance(body, Response):
             return body
-        starting = self._reception.start(Shape.BETA, caller, model=None)
+        starting = self._reception.start(Shape.BETA, caller, read_address(request.query_params))
         if isinstance(starting, Problem):
             return _refused(starting)
-        command = starting.dialect.decode(body.decode(errors="replace"))
+        command = await _read(starting.dialect, body)
         if isinstance(command, Refuse):
             return error_response(400, command.problem)
         answer = self._answer(request, caller, starting, command)
@@ -184,7 +190,7 @@ class _Posts:
         return self._turn_away(request, caller, NotNow(crowd))
 
     def _turn_away(self, request: Request, caller: Caller, busy: NotNow) -> Response:
-        self._reception.turned_away(visitor(request, _DOOR, caller), busy.problem)
+        self._reception.turned_away(visitor(request, DOOR, caller), busy.problem)
         return later(busy)
 
     def _answer(
@@ -216,13 +222,23 @@ class _Posts:
         else:
             self._continued = {name: each for name, each in self._continued.items() if not each.over}
             self._continued[caller.proof.secret] = posted
-        come, limits = visitor(request, _DOOR, caller), self._reception.limits(caller)
+        come, limits = visitor(request, DOOR, caller), self._reception.limits(caller)
         self._reception.sessions.start(starting.session_id, config, posted, come, limits)
         return posted
 
 
 def literal_post_routes(reception: Reception) -> list[Route]:
     return [Route(LITERAL_PATH, _Posts(reception).answer, methods=["POST"])]
+
+
+async def _read(dialect: OpenAIRealtime, body: bytes) -> FromClient:
+    if len(body) <= LARGEST:
+        return dialect.decode(body.decode(errors="replace"))
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        return Refuse(Problem("invalid_json", f"Invalid event: failed to parse JSON value. {error}"))
+    return await asyncio.to_thread(dialect.decode, text)
 
 
 def _refused(problem: Problem) -> Response:

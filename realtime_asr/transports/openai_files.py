@@ -6,11 +6,12 @@ from typing import BinaryIO
 
 from starlette.routing import Route
 
+from realtime_asr.dialects.base64_text import decoded_leniently
 from realtime_asr.dialects.faults import excerpt
 from realtime_asr.dialects.openai_files import (
     MISSING_FILE,
+    MOST_IN_FIELDS,
     FileRequest,
-    decoded,
     read_enclosed,
     read_form,
     read_urlencoded,
@@ -18,7 +19,7 @@ from realtime_asr.dialects.openai_files import (
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.request import Task
 from realtime_asr.transports.file_desk import IN_MEMORY, FileDesk, Upload
-from realtime_asr.transports.uploads import MOST_IN_FIELDS, receive_form
+from realtime_asr.transports.uploads import receive_form
 
 
 def file_routes(desk: FileDesk) -> list[Route]:
@@ -54,16 +55,19 @@ async def _read_form(upload: Upload, file: BinaryIO, task: Task) -> FileRequest 
         return MISSING_FILE
     if not form.has_file_name:
         await asyncio.to_thread(_decode, file)
-    return read_form(form.fields, task, strict=upload.strict)
+    return await asyncio.to_thread(read_form, form.fields, task, strict=upload.strict)
 
 
 def _decode(file: BinaryIO) -> None:
     """OPEA's clients write the file in base64 into a field that is called like it."""
     file.seek(0)
-    if audio := decoded(file.read().decode("latin-1")):
-        file.seek(0)
-        file.truncate()
-        file.write(audio)
+    try:
+        audio = decoded_leniently(file.read().decode("latin-1"))
+    except ValueError:
+        return
+    file.seek(0)
+    file.truncate()
+    file.write(audio)
 
 
 def _unsupported(kind: str) -> Problem:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from realtime_asr.dialects.openai_files import twice
+from realtime_asr.dialects.openai_files import MOST_IN_FIELDS, field_text, twice
 from realtime_asr.session.problem import Problem
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-MOST_IN_FIELDS: Final = 4 * 1024 * 1024
-"""Bytes of all parts but the file: samples of known speakers are the largest."""
+_PIECE: Final = 16 * 1024
+"""Bytes, after which others get their turn: what looks like a boundary takes the parser long."""
 _MOST_PARTS: Final = 2_000
 _MOST_IN_HEADERS: Final = 16 * 1024
 """Bytes of one part's headers."""
@@ -54,7 +54,9 @@ async def receive_form(chunks: AsyncIterator[bytes], content_type: str, file: Bi
     try:
         parser = MultipartParser(_boundary(content_type), receiver.callbacks())
         async for chunk in chunks:
-            parser.write(chunk)
+            for start in range(0, len(chunk), _PIECE):
+                parser.write(chunk[start : start + _PIECE])
+                await asyncio.sleep(0)
             if receiver.unwritten:
                 data = b"".join(receiver.unwritten)
                 receiver.unwritten.clear()
@@ -157,7 +159,7 @@ class _Receiver:
 
     def _end_part(self) -> None:
         if self._name is not None and self._name != "file":
-            self.form.fields.append((self._name, self._text.decode(errors="replace")))
+            self.form.fields.append((self._name, field_text(bytes(self._text))))
         self._text.clear()
 
     def _end(self) -> None:

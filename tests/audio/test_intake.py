@@ -1,6 +1,9 @@
 """Bytes as clients send them."""
 
+import tracemalloc
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +72,22 @@ def test_half_a_sample_survives_another_denoiser() -> None:
     pieces += [intake.feed(b"\x02")]
 
     assert np.array_equal(decode(b"\x01\x02", Encoding.PCM16), np.concatenate(pieces))
+
+
+@pytest.mark.parametrize(
+    ("format", "most"), [(PCM16_24K, 100), (PCM16_48K, 100), (ULAW_8K, 280), (ALAW_8K, 280)]
+)
+def test_a_large_append_takes_little_more_memory_than_its_samples(format: AudioFormat, most: int) -> None:
+    """In MiB. Of G.711 the samples alone are 120: half an hour."""
+    payload = bytes(15 * 1024 * 1024)
+    intake = Intake(format)
+    tracemalloc.start()
+
+    intake.feed(payload)
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak / 1024 / 1024 <= most
 
 
 def _cut(clip: bytes, cuts: list[int]) -> list[bytes]:

@@ -40,7 +40,7 @@ def _spoken(event: dict[str, Any], shape: Shape) -> Shape:
 def _forgiven(event: dict[str, Any]) -> dict[str, Any]:
     """The types ask for more than the wire ever gave, or less than we do.
 
-    Beta's: a secret on the socket, too, and one of three models. GA's: one of our four rates of PCM.
+    Beta's: a secret on the socket, too, and one of three models, but no rate. GA's: one of our four rates.
     Neither has times, of words or of ours.
     """
     forgiven = copy.deepcopy(event)
@@ -55,6 +55,7 @@ def _forgiven(event: dict[str, Any]) -> dict[str, Any]:
             pcm["rate"] = 24_000
         case {"input_audio_transcription": transcription}:
             forgiven["session"]["client_secret"] = {"value": "", "expires_at": 0}
+            forgiven["session"].pop("input_audio_sample_rate", None)
             if transcription:
                 assert isinstance(transcription["model"], str)
                 transcription["model"] = "whisper-1"

@@ -236,10 +236,11 @@ def test_what_a_client_sent_is_quoted_briefly_and_never_expanded() -> None:
 )
 def test_what_a_client_sent_is_quoted_as_json(type: object, written: str) -> None:
     detection = problem(error_of(ga.SessionUpdateFrame, ga_update(turn_detection={"type": type})))
-    reduction = problem(error_of(ga.SessionUpdateFrame, ga_update(noise_reduction={"type": type})))
+    semantic = {"type": "semantic_vad", "eagerness": type}
+    eagerness = problem(error_of(ga.SessionUpdateFrame, ga_update(turn_detection=semantic)))
 
     assert detection.message.startswith(f"Invalid value: '{written}'. ")
-    assert reduction.message.startswith(f"Invalid value: '{written}'. ")
+    assert eagerness.message.startswith(f"Invalid value: '{written}'. ")
 
 
 def test_an_unknown_name_is_quoted_briefly() -> None:

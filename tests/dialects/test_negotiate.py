@@ -3,7 +3,9 @@ from typing import Final
 
 import pytest
 
+from realtime_asr.audio.formats import AudioFormat, Encoding
 from realtime_asr.dialects.negotiate import Opening, Shape, credential, negotiate, selected
+from realtime_asr.session.config import UNSET, Patch, TranscriptionPatch
 from realtime_asr.session.problem import Problem
 
 Pairs = Mapping[str, str]
@@ -22,7 +24,7 @@ def opened(
 
 
 def test_who_says_nothing_gets_today_s_dialect_and_the_server_s_model() -> None:
-    assert Opening(Shape.GA, model=None, warn_before_expiry=False) == opened()
+    assert Opening(Shape.GA, Patch(), warn_before_expiry=False) == opened()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,24 @@ def test_the_header_counts_for_more_than_the_secret() -> None:
     ],
 )
 def test_the_address_may_name_the_model(query: Pairs, model: str | None) -> None:
-    assert model == opened(query=query).model
+    assert Patch(transcription=TranscriptionPatch(model) if model else UNSET) == opened(query=query).patch
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 24_000, 48_000])
+def test_the_address_may_name_the_rate_of_pcm(rate: int) -> None:
+    pcm = AudioFormat(Encoding.PCM16, rate)
+
+    assert Patch(format=pcm) == opened(query={"sample_rate": str(rate)}).patch
+    assert Patch() == opened(query={"sample_rate": ""}).patch
+
+
+@pytest.mark.parametrize("rate", ["44100", "16000.0", "-16000", "\u0661\u0666000", "x" * 100])
+def test_a_rate_that_we_do_not_take_is_refused(rate: str) -> None:
+    refused = negotiate({}, [], {"sample_rate": rate}, None)
+
+    choices = "'8000', '16000', '24000', and '48000'"
+    message = f"Invalid value: '{rate[:64]}'. Supported values are: {choices}."
+    assert Problem("invalid_value", message, param="sample_rate") == refused
 
 
 def test_another_intent_is_refused() -> None:

@@ -19,6 +19,8 @@ from realtime_asr.session.config import (
 )
 from realtime_asr.session.problem import Problem
 
+PCM16_16K = AudioFormat(Encoding.PCM16, 16_000)
+
 
 def update(session: dict[str, Any], *, strict: bool = False) -> Command:
     return sent(beta.TranscriptionSessionUpdateFrame, "transcription_session.update", session, strict=strict)
@@ -54,10 +56,29 @@ def test_every_setting_goes_by_its_flat_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "format"), [("pcm16", PCM16_24K), ("g711_ulaw", ULAW_8K), ("g711_alaw", ALAW_8K)]
+    ("name", "format"), [("pcm16", Encoding.PCM16), ("g711_ulaw", ULAW_8K), ("g711_alaw", ALAW_8K)]
 )
-def test_a_format_is_a_name(name: str, format: AudioFormat) -> None:
+def test_a_format_is_a_name(name: str, format: AudioFormat | Encoding) -> None:
     assert Configure(Patch(format=format), beta.UPDATE, "c-1") == update({"input_audio_format": name})
+
+
+@pytest.mark.parametrize("format", [{"input_audio_format": "pcm16"}, {}])
+def test_pcm_may_have_another_rate(format: dict[str, str]) -> None:
+    asked = update({**format, "input_audio_sample_rate": 16_000}, strict=True)
+
+    assert Configure(Patch(format=PCM16_16K), beta.UPDATE, "c-1") == asked
+
+
+def test_a_rate_is_no_wish_where_the_format_has_its_own() -> None:
+    asked = update({"input_audio_format": "g711_ulaw", "input_audio_sample_rate": 8_000})
+
+    assert Configure(Patch(format=ULAW_8K), beta.UPDATE, "c-1") == asked
+
+
+@pytest.mark.parametrize(("rate", "kind"), [(4_000, "greater_than_equal"), (44_100, "literal_error")])
+def test_a_rate_that_we_do_not_take_is_refused(rate: int, kind: str) -> None:
+    with pytest.raises(ValueError, match=kind):
+        update({"input_audio_sample_rate": rate})
 
 
 def test_no_format_is_no_error_unless_we_are_strict() -> None:
@@ -88,6 +109,21 @@ def test_flat_settings_may_come_by_the_new_name() -> None:
     assert Configure(Patch(detection=None), beta.FLAT_UPDATE, "c-1") == flat_update({"turn_detection": None})
 
 
+def test_a_rate_alone_is_a_flat_setting() -> None:
+    patch = Patch(format=PCM16_16K)
+
+    assert Configure(patch, beta.FLAT_UPDATE, "c-1") == flat_update({"input_audio_sample_rate": 16_000})
+
+
+@pytest.mark.parametrize("type", [None, "far_field"])
+def test_no_kind_of_noise_reduction_is_none_at_all(type: str | None) -> None:
+    patch = Patch(noise_reduction=NoiseReductionPatch("far_field") if type else None)
+
+    assert Configure(patch, beta.UPDATE, "c-1") == update(
+        {"input_audio_noise_reduction": {"type": type}}, strict=True
+    )
+
+
 @pytest.mark.parametrize("session", [{}, {"foo": 1}, {"include": None}])
 def test_an_update_of_no_dialect_is_known_as_such(session: dict[str, Any]) -> None:
     configure = flat_update(session)
@@ -112,7 +148,7 @@ def test_a_session_to_be_minted_comes_flat() -> None:
     minted = beta.read_transcription_session(json.dumps(asked).encode())
 
     patch = Patch(
-        format=PCM16_24K,
+        format=Encoding.PCM16,
         transcription=TranscriptionPatch("whisper-1", "en"),
         noise_reduction=NoiseReductionPatch("near_field"),
         detection=ServerVadPatch(0.5),
@@ -174,6 +210,12 @@ def test_the_session_reads_as_openai_s_did() -> None:
     )
 
 
+def test_another_rate_than_openai_s_is_shown_too() -> None:
+    session = json.loads(shown(SessionConfig(None, PCM16_16K)))
+
+    assert ("pcm16", 16_000) == (session["input_audio_format"], session["input_audio_sample_rate"])
+
+
 def test_a_transcription_without_language_and_prompt_shows_them_empty() -> None:
     session = json.loads(shown(SessionConfig(Transcription("whisper-1"))))
 
@@ -184,7 +226,7 @@ def test_a_transcription_without_language_and_prompt_shows_them_empty() -> None:
     ("format", "name"),
     [
         (PCM16_24K, "pcm16"),
-        (AudioFormat(Encoding.PCM16, 16_000), "pcm16"),
+        (PCM16_16K, "pcm16"),
         (ULAW_8K, "g711_ulaw"),
         (ALAW_8K, "g711_alaw"),
     ],

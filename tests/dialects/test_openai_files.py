@@ -1,6 +1,7 @@
 import base64
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -8,9 +9,12 @@ from hypothesis import strategies as st
 
 from realtime_asr.audio.detection import ServerVad
 from realtime_asr.audio.formats import AudioFormat, Encoding
+from realtime_asr.dialects.json_text import LARGEST
 from realtime_asr.dialects.openai_files import (
+    MOST_IN_FIELDS,
     Enclosed,
     FileRequest,
+    field_text,
     read_enclosed,
     read_form,
     read_urlencoded,
@@ -247,6 +251,41 @@ def test_one_field_has_one_value(fields: list[tuple[str, str]]) -> None:
     assert twice(fields[-1][0].partition("[")[0]) == refused(*fields)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("prompt", "x" * (LARGEST + 1))],
+        [("languages", "e," * LARGEST)],
+        [("languages", "[" + '"e",' * LARGEST + '"e"]')],
+        [("languages[]", "e" * (LARGEST // 2)), ("languages[]", "e" * (LARGEST // 2 + 1))],
+        [("temperature", "[" + "[]," * LARGEST + "0]")],
+        [("nobody[knows]", "x" * (LARGEST + 1))],
+    ],
+)
+def test_what_a_field_says_may_not_be_long(fields: list[tuple[str, str]]) -> None:
+    name = fields[0][0].partition("[")[0]
+    length = sum(len(text) for _, text in fields)
+    message = (
+        f"Invalid '{name}': string too long. Expected a string with maximum length 262144, but got a string "
+        f"with length {length} instead."
+    )
+
+    assert Problem("string_above_max_length", message, name) == refused(*fields)
+
+
+@pytest.mark.parametrize("text", ["e," * 1_001, "[" + '"e",' * 1_000 + '"e"]', "[" + "[]," * 20_000 + "0]"])
+def test_a_list_may_not_be_long_and_nobody_looks_at_what_is_in_it(text: str) -> None:
+    message = "Invalid 'languages': array too long. Expected an array with maximum length 1000."
+
+    assert Problem("array_above_max_length", message, "languages") == refused(("languages", text))
+
+
+def test_a_sample_of_a_speaker_may_be_long() -> None:
+    sample = "data:audio/wav;base64," + "AAAA" * LARGEST
+
+    assert form() == form(("known_speaker_references[]", sample), ("known_speaker_names[]", "Anna"))
+
+
 @pytest.mark.parametrize("name", ["stream", "language", "include[]", "timestamp_granularities[]"])
 def test_a_translation_has_no_use_for_some_fields(name: str) -> None:
     assert form(task="translate") == form((name, "x"), task="translate")
@@ -362,6 +401,28 @@ def test_json_that_makes_no_sense_is_refused(body: Any, code: str | None, param:
     assert (code, param) == (answer.code, answer.param)
 
 
+def test_the_recording_may_be_long_and_the_rest_of_the_json_may_not() -> None:
+    audio = bytes(range(256)) * 4_096
+    file = base64.encodebytes(audio).decode()
+
+    fine = enclosed({"file": file, "known_speaker_references": ["data:;base64," + file]})
+    large = enclosed({"file": file, "languages": ["e"] * 100_000})
+    many = enclosed({"file": file, "x": [[]] * 10_001})
+
+    assert Enclosed(form(), audio) == fine
+    told = "We could not parse the JSON body of your request: more than"
+    assert Problem(None, f"{told} 262144 bytes besides long texts.") == large
+    assert Problem(None, f"{told} 10000 values.") == many
+
+
+def test_a_key_that_comes_twice_is_refused() -> None:
+    told = (
+        'We could not parse the JSON body of your request: Detected duplicate key "file" at line 1 column 23.'
+    )
+
+    assert Problem(None, told) == enclosed(b'{"file":"AAAA","file":"AAAA"}')
+
+
 @given(st.binary(max_size=200))
 def test_any_body_is_a_request_or_a_problem(body: bytes) -> None:
     assert isinstance(read_enclosed(body, "transcribe", strict=False), Enclosed | Problem)
@@ -374,16 +435,43 @@ def test_any_body_is_a_request_or_a_problem(body: bytes) -> None:
 PLUS = base64.b64encode(b"\xfb\xef\xbe").decode()
 
 
-@pytest.mark.parametrize("file", [PLUS, PLUS.replace("+", "%2B"), f"data:;base64,{PLUS}"])
+@pytest.mark.parametrize(
+    "file", [PLUS, PLUS.replace("+", "%2B"), PLUS.replace("+", " "), f"data:;base64,{PLUS}"]
+)
 def test_a_recording_may_come_inside_of_a_form(file: str) -> None:
     asked = read_urlencoded(f"model=whisper-1&file={file}&stream=1".encode(), "transcribe", strict=True)
 
     assert Enclosed(form(("stream", "true")), b"\xfb\xef\xbe") == asked
 
 
+def test_how_long_a_recording_is_does_not_matter_however_it_is_escaped() -> None:
+    escaped = quote(PLUS * 40_000, safe="")
+
+    asked = read_urlencoded(f"model=whisper-1&file={escaped}".encode(), "transcribe", strict=False)
+
+    assert Enclosed(form(), b"\xfb\xef\xbe" * 40_000) == asked
+
+
+def test_fields_are_unescaped_and_those_that_say_nothing_are_none() -> None:
+    body = b"prompt=a%20b+c%E4%BD%A0%ff%2&languages=&&language&file=UklGRiwgc2F5"
+
+    asked = read_urlencoded(body, "transcribe", strict=True)
+
+    assert Problem("missing_required_parameter", "Missing required parameter: 'model'.", "model") == asked
+    assert Enclosed(form(("prompt", "a b c你\ufffd%2")), AUDIO) == read_urlencoded(
+        body + b"&model=whisper-1", "transcribe", strict=True
+    )
+
+
+def test_what_is_no_utf_8_is_shown_where_somebody_reads_it() -> None:
+    assert ("\ufffd", LARGEST + 1) == (field_text(b"\xff"), len(field_text(b"\xff" * (LARGEST + 1))))
+
+
 @pytest.mark.parametrize(
     ("body", "code", "param"),
     [
+        (b"prompt=" + b"x" * MOST_IN_FIELDS + b"&file=AAAA", None, None),
+        (b"prompt=" + b"x" * (LARGEST + 1) + b"&file=AAAA", "string_above_max_length", "prompt"),
         (b"model=whisper-1", "missing_required_parameter", "file"),
         (b"model=whisper-1&file=", "missing_required_parameter", "file"),
         (b"model=whisper-1&file=?", "invalid_value", "file"),

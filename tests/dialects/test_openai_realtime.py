@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from realtime_asr.audio.detection import SemanticVad, ServerVad
 from realtime_asr.audio.formats import ALAW_8K, PCM16_24K, ULAW_8K, AudioFormat, Encoding
+from realtime_asr.dialects import json_text
 from realtime_asr.dialects import openai_beta as beta
 from realtime_asr.dialects import openai_ga as ga
 from realtime_asr.dialects.dialect import Dialect
+from realtime_asr.dialects.json_text import LARGEST
 from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.dialects.openai_realtime import (
     CLIENT_FRAMES,
@@ -176,12 +178,15 @@ def test_unknown_keys_are_nothing_unless_we_are_strict() -> None:
         '{"\\udfff":1}',
         '{"type":"\\ud800\\ud800"}',
         "[" * 200_000,
-        "[" * 200_000 + "]" * 200_000,
-        '{"a":' * 200_000,
+        "[" * 100_000 + "]" * 100_000,
+        '{"a":' * 40_000,
         "9" * 5_000,
         '{"type":-' + "9" * 5_000 + "}",
+        '{"type":"input_audio_buffer.clear","type":"input_audio_buffer.commit"}',
+        '{"type":"session.update","session":{"include":null,"include":[]}}',
+        '{"type":"session.update","session":{"include":[' + "1," * 10_000 + "1]}}",
     ],
-    ids=map(str, range(16)),
+    ids=map(str, range(19)),
 )
 def test_what_is_no_json_is_refused_as_such(frame: str) -> None:
     problem = refusal(frame)
@@ -303,10 +308,102 @@ def test_numbers_too_large_for_anything_are_refused_by_their_field() -> None:
         assert len(problem.message) < 300
 
 
-def test_a_million_keys_are_ignored_like_one() -> None:
-    keys = ",".join(f'"{number}":0' for number in range(1_000_000))
+def with_keys(number: int) -> str:
+    keys = ",".join(f'"{key}":0' for key in range(number))
+    return f'{{"type":"input_audio_buffer.commit",{keys}}}'
 
-    assert CommitAudio() == connection().decode(f'{{"type":"input_audio_buffer.commit",{keys}}}')
+
+def test_ten_thousand_keys_are_ignored_like_one() -> None:
+    assert CommitAudio() == connection().decode(with_keys(10_000))
+
+
+UPDATE: Final = '{"event_id":"c-1","type":"session.update","session":{"type":"transcription",%s}}'
+APPEND: Final = '{"event_id":"c-1","type":"input_audio_buffer.append",%s}'
+AUDIO: Final = "AAAA" * LARGEST
+MANY: Final = "[]," * LARGEST + "0"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        with_keys(1_000_000),
+        '{"a":' * 200_000,
+        UPDATE % f'"x":[{MANY}]',
+        UPDATE % ('"audio":{"input":{"transcription":{"languages":[' + '"e",' * 300_000 + '"b"]}}}'),
+        # What only looks like audio
+        APPEND % f'"audio":"AAAA","x":[{MANY}]',
+        APPEND % f'"audio":"{AUDIO}","x":[{MANY}]',
+        APPEND % f'"audio":[{MANY}]',
+        APPEND % f'"audio":{"9" * 2 * LARGEST}',
+        APPEND % f'"audio":"{AUDIO}"{" " * 2 * LARGEST}',
+        APPEND % f'"{AUDIO}":0,"audio":"AAAA"',
+        APPEND % f'"audio":"{AUDIO}ü==="',
+    ],
+    ids=map(str, range(11)),
+)
+def test_an_event_that_is_large_is_refused_without_being_parsed(
+    frame: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_text.jiter, "from_json", parsing_little(json_text.jiter.from_json))
+
+    problem = refusal(frame)
+
+    assert ("event_too_large", None, None) == (problem.code, problem.param, problem.ref)
+    assert problem.message.startswith("Invalid event: it has ")
+
+
+def parsing_little(parse: Callable[..., object]) -> Callable[..., object]:
+    def parse_little(text: bytes, **how: Any) -> object:
+        assert len(text) <= LARGEST or text.count(b'"') == 2, "but for one long text"
+        return parse(text, **how)
+
+    return parse_little
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        UPDATE % f'"audio":{{"input":{{"transcription":{{"prompt":"{AUDIO}"}}}}}}',
+        APPEND.replace("append", "clear") % f'"audio":"{AUDIO}"',
+        APPEND.replace("type", "kind") % f'"audio":"{AUDIO}"',
+        UPDATE % f'"x":{{"type":"input_audio_buffer.append","audio":"{AUDIO}"}}',
+    ],
+    ids=map(str, range(4)),
+)
+def test_only_an_append_may_be_large(frame: str) -> None:
+    message = "Invalid event: it has more than 262144 bytes, as only 'input_audio_buffer.append' may have."
+
+    assert Problem("event_too_large", message, ref="c-1") == refusal(frame)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f'"audio":"{AUDIO}","audio":"AAAA"',
+        f'"audio":"AAAA","audio":"{AUDIO}"',
+        f'"audio":"{AUDIO}","\\u0061udio":"{AUDIO}"',
+        f'"audio":"{AUDIO}","type":"input_audio_buffer.clear"',
+        f'"audio":"{AUDIO}","event_id":"c-2"',
+    ],
+    ids=map(str, range(5)),
+)
+def test_a_large_append_says_nothing_twice(said: str) -> None:
+    assert "invalid_json" == refusal(APPEND % said).code
+
+
+def test_a_large_append_may_say_what_it_likes_beside_its_audio() -> None:
+    audio = bytes(3 * LARGEST)
+    nested = f'"x":{{"audio":"AAAA","y":["\\"audio\\":\\"",{{"audio":"!"}}]}},"prompt":"{"x" * LARGEST}"'
+
+    for frame in (f'{nested},"audio":"{AUDIO}"', f'"audio":"{AUDIO}",{nested}'):
+        assert AppendAudio(audio, "c-1") == connection().decode(APPEND % frame)
+
+
+@pytest.mark.parametrize("audio", [AUDIO + "A", AUDIO + "!!!!", AUDIO + "\\n"])
+def test_large_audio_that_is_no_base64_is_told_so(audio: str) -> None:
+    problem = refusal(APPEND % f'"audio":"{audio}"')
+
+    assert ("invalid_value", "audio", "c-1") == (problem.code, problem.param, problem.ref)
 
 
 JSON = st.recursive(
@@ -849,7 +946,7 @@ def test_an_old_livekit_opening_is_understood() -> None:
         },
     }
     patch = Patch(
-        format=PCM16_24K,
+        format=Encoding.PCM16,
         transcription=TranscriptionPatch("gpt-4o-transcribe", language=None, prompt=None),
         detection=ServerVadPatch(0.5, 600, 350),
     )
@@ -882,3 +979,10 @@ def test_large_audio_is_taken_whole() -> None:
     frame = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(audio).decode()})
 
     assert AppendAudio(audio) == connection().decode(frame)
+
+
+def test_large_audio_may_have_its_slashes_escaped() -> None:
+    """PHP does that."""
+    audio = base64.b64decode("AAA/" * LARGEST)
+
+    assert AppendAudio(audio, "c-1") == connection().decode(APPEND % ('"audio":"' + "AAA\\/" * LARGEST + '"'))

@@ -2,6 +2,7 @@ import base64
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from realtime_asr.audio.formats import ALAW_8K, ULAW_8K, AudioFormat, Encoding
 from realtime_asr.dialects import openai_shared as shared
@@ -290,8 +291,27 @@ def test_fifteen_mebibytes_of_audio_fit_and_not_a_byte_more() -> None:
         append(base64.b64encode(most + b"\x00").decode())
 
 
+@pytest.mark.parametrize(
+    ("settings", "param"),
+    [
+        ({"transcription": {"languages": ["e"] * 50}}, "transcription.languages"),
+        ({"transcription": {"languages": ["en"] * 5_000 + ["e"] * 5_000}}, "transcription.languages"),
+        ({"transcription": {"keywords": [1] * 5_000}}, "transcription.keywords"),
+    ],
+)
+def test_of_a_list_that_is_wrong_all_over_one_mistake_is_noticed(
+    settings: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        shared.validated(shared.InputSettings, settings, strict=False)
+
+    # And perhaps that nothing of the list is left.
+    assert refused.value.error_count() <= 2
+    assert param.split(".") == list(refused.value.errors()[0]["loc"][:2])
+
+
 def test_a_body_that_is_no_json_is_named_as_such() -> None:
-    for body in (b"x", b"\xff", b'{"seconds":NaN}', b"[" * 100_000):
+    for body in (b"x", b"\xff", b'{"seconds":NaN}', b'{"seconds":60,"seconds":60}', b"[" * 100_000):
         refused = shared.read_body(shared.Lifetime, body, strict=False)
 
         assert isinstance(refused, Problem)

@@ -10,9 +10,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.journeys.hearing import by_item, short_name, transcripts
+from tests.journeys.marks import SCRIPTED
 from tests.journeys.server import Server, running
 from tests.journeys.speaking import Caller, calling, pcm16, silence
 
+pytestmark = SCRIPTED
 WORDS: Final = "good morning all"
 SPEECH: Final = pcm16("door")
 REF: Final = "c-1"
@@ -79,7 +81,23 @@ NO_JSON: Final = {
     ),
     "an integer of 5000 digits": '{"type":' + "9" * 5_000 + "}",
     "200 000 arrays in one another": "[" * 200_000,
+    "20 000 objects in one another": '{"a":' * 20_000 + "1" + "}" * 20_000,
+    "20 000 keys": '{"type":"input_audio_buffer.clear",'
+    + ",".join(f'"{number}":0' for number in range(20_000))
+    + "}",
+    "a key twice": '{"type":"response.create","type":"input_audio_buffer.clear"}',
+    "a key twice deep inside": '{"type":"session.update","session":{"include":null,"include":null}}',
+}
+TOO_LARGE: Final = {
     "200 000 objects in one another": '{"a":' * 200_000 + "1" + "}" * 200_000,
+    "a million keys": '{"type":"input_audio_buffer.clear",'
+    + ",".join(f'"{number}":0' for number in range(1_000_000))
+    + "}",
+    "a million languages": settings(transcription={"languages": ["e"] * 1_000_000}),
+    "five million arrays": '{"type":"input_audio_buffer.clear","a":[' + "[]," * 5_000_000 + "0]}",
+    "five million arrays beside audio": (
+        '{"type":"input_audio_buffer.append","audio":"AAAA","a":[' + "[]," * 5_000_000 + "0]}"
+    ),
 }
 NO_EVENT: Final[dict[str, str | bytes]] = {
     "an array": '[{"type":"input_audio_buffer.commit"}]',
@@ -92,6 +110,7 @@ NO_EVENT: Final[dict[str, str | bytes]] = {
 MISTAKES: Final[dict[str, Mistake]] = {
     **{name: Mistake(sent, "invalid_json", ref=None) for name, sent in NO_JSON.items()},
     **{name: Mistake(sent, "invalid_event", ref=None) for name, sent in NO_EVENT.items()},
+    **{name: Mistake(sent, "event_too_large", ref=None) for name, sent in TOO_LARGE.items()},
     # The envelope
     "no type": Mistake('{"event_id":"c-1"}', "invalid_event"),
     "a type of null": Mistake('{"event_id":"c-1","type":null}', "invalid_event"),
@@ -184,6 +203,7 @@ MISTAKES: Final[dict[str, Mistake]] = {
     "no languages": Mistake(
         settings(transcription={"languages": []}), "empty_array", f"{INPUT}.transcription.languages"
     ),
+    "a prompt of a megabyte": Mistake(settings(transcription={"prompt": "x" * 1_000_000}), "event_too_large"),
     "a prompt beyond measure": Mistake(
         settings(transcription={"prompt": "x" * 40_000}),
         "string_above_max_length",
@@ -272,10 +292,9 @@ HARMLESS: Final[dict[str, str | Sequence[str]]] = {
     ],
     "settings that cannot change": update(id="sess_x", object="nothing", expires_at=0, model="m"),
     "settings that nobody knows": update(foo={"bar": [None]}),
-    "a key twice": '{"type":"response.create","type":"input_audio_buffer.clear"}',
     "a key of JavaScript's own": '{"__proto__":{"type":1},"type":"input_audio_buffer.clear"}',
-    "a million keys": '{"type":"input_audio_buffer.clear",'
-    + ",".join(f'"{number}":0' for number in range(1_000_000))
+    "10 000 keys": '{"type":"input_audio_buffer.clear",'
+    + ",".join(f'"{number}":0' for number in range(10_000))
     + "}",
     "10 000 events in one go": [append("")] * 10_000,
 }

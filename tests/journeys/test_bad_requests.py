@@ -10,8 +10,10 @@ import pytest
 
 from tests.decoders.files import WAV, encoded
 from tests.fakes import silence, tone
+from tests.journeys.marks import SCRIPTED
 from tests.journeys.server import running
 
+pytestmark = SCRIPTED
 WORDS: Final = "good morning all"
 LARGEST_MIB: Final = 1
 SECRETS: Final = "/realtime/client_secrets"
@@ -85,6 +87,8 @@ NO_JSON: Final = {
     "half a surrogate pair": b'{"prompt": "\\ud800"}',
     "an integer of 5000 digits": b'{"temperature": ' + b"9" * 5_000 + b"}",
     "60 000 arrays in one another": b"[" * 60_000,
+    "20 000 numbers": b'{"x": [' + b"1," * 20_000 + b"1]}",
+    "a key twice": b'{"session": {}, "session": null}',
     "a form": b"model=whisper-1",
 }
 ROWS: Final[dict[str, tuple[Asked, Told]]] = {
@@ -154,6 +158,13 @@ ROWS: Final[dict[str, tuple[Asked, Told]]] = {
         Told(400, "input_audio_buffer_commit_empty"),
     ),
     "a commit of nothing": (event("input_audio_buffer.commit"), Told(400, "input_audio_buffer_commit_empty")),
+    "a million languages as an event": (
+        event(
+            "session.update",
+            session={"audio": {"input": {"transcription": {"languages": ["e"] * 1_000_000}}}},
+        ),
+        Told(400, "event_too_large"),
+    ),
     "24 MiB and more as an event": (Asked(EVENT, b" " * (24 * 1024 * 1024 + 1)), Told(413)),
     # Forms
     "a form of another kind": (
@@ -229,6 +240,14 @@ ROWS: Final[dict[str, tuple[Asked, Told]]] = {
         with_field("chunking_strategy", b"never"),
         Told(400, "invalid_type", "chunking_strategy"),
     ),
+    "a prompt of 300 kB": (
+        with_field("prompt", b"x" * 300_000),
+        Told(400, "string_above_max_length", "prompt"),
+    ),
+    "a thousand languages and more": (
+        with_field("languages", b"en," * 1_001),
+        Told(400, "array_above_max_length", "languages"),
+    ),
     "a prompt beyond measure": (
         with_field("prompt", b"x" * 40_000),
         Told(400, "string_above_max_length", "prompt"),
@@ -237,6 +256,7 @@ ROWS: Final[dict[str, tuple[Asked, Told]]] = {
     "no file in JSON": (enclosed(), Told(400, "missing_required_parameter", "file")),
     "a file that is a number": (enclosed(file=1), Told(400, "invalid_type", "file")),
     "a file that is no base64": (enclosed(file="!!"), Told(400, "invalid_value", "file")),
+    "a million arrays beside a file": (enclosed(file="AAAA", x=[[]] * 1_000_000), Told(400)),
     "a file in two places": (
         enclosed(file="AAAA", input_audio={"data": "AAAA"}),
         Told(400, "duplicate_parameter", "input_audio"),
@@ -274,7 +294,6 @@ def test_an_address_or_a_method_that_does_not_exist_is_told_as_openai_tells_it(
 @pytest.mark.parametrize(
     "asked",
     [
-        Asked(SECRETS, b'{"session": {}, "session": null}'),
         Asked(SECRETS, b"{" + b",".join(b'"%d": 0' % number for number in range(5_000)) + b"}"),
         Asked(SECRETS, b"{}", "text/plain"),
         upload(('name="file"; filename="../../etc/passwd"', SPEECH), MODEL),
@@ -285,7 +304,6 @@ def test_an_address_or_a_method_that_does_not_exist_is_told_as_openai_tells_it(
         enclosed(file=base64.encodebytes(SPEECH).decode()),
     ],
     ids=[
-        "a key twice",
         "5000 keys",
         "JSON by another name",
         "a file name that leads elsewhere",

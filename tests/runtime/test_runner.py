@@ -262,9 +262,12 @@ async def test_while_the_inbox_is_full_the_client_is_not_read(monkeypatch: pytes
     assert waiting == 4
 
 
-async def test_of_large_audio_only_one_piece_waits() -> None:
+@pytest.mark.parametrize(("size", "pieces"), [(1024 * 1024, 1), (100 * 1024, 3)])
+async def test_of_audio_no_more_waits_than_the_memory_of_many_sessions_has_room_for(
+    size: int, pieces: int
+) -> None:
     """Or a full inbox would hold a gigabyte."""
-    channel = Tireless(AppendAudio(bytes(1024 * 1024)))
+    channel = Tireless(AppendAudio(bytes(size)))
     running = asyncio.create_task(runner(channel).run())
     await channel.until(lambda: bool(channel.sent))
     await settled()
@@ -276,7 +279,23 @@ async def test_of_large_audio_only_one_piece_waits() -> None:
     with suppress(asyncio.CancelledError):
         await running
 
-    assert waiting == 1
+    assert waiting == pieces
+
+
+async def test_large_audio_is_heard_before_the_client_is_asked_for_more() -> None:
+    watcher = Watcher()
+
+    class Asking(MemoryChannel):
+        heard: tuple[int, ...] = ()
+
+        async def receive(self) -> FromClient | HangUp:
+            self.heard += (len(watcher.commands),)
+            return await super().receive()
+
+    channel = Asking(AppendAudio(silence(6.0)), AppendAudio(silence(6.0)), EndSession())
+    await runner(channel, watcher=watcher).run()
+
+    assert (1, 2, 3) == channel.heard[:3]
 
 
 async def settled() -> None:

@@ -129,8 +129,9 @@ def test_every_example_of_rest_is_what_its_schema_asks_for() -> None:
 
 def test_every_http_route_is_described_and_nothing_else() -> None:
     routes = [route for route in gateway().app(print).routes if isinstance(route, Route)]
+    # What answers with a slash at its end, too, is described once.
     served = {
-        (route.path.replace(":path}", "}"), method)
+        (route.path.replace(":path}", "}").removesuffix("/"), method)
         for route in routes
         for method in (route.methods or set()) - {"HEAD"}
     }

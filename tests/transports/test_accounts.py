@@ -123,6 +123,20 @@ def test_starts_may_come_at_once_and_then_as_fast_as_they_come_back() -> None:
     assert (1, 10) == (soon.seconds, refused(house).seconds)
 
 
+def test_there_is_a_client_secret_for_each_start() -> None:
+    clock = ManualClock()
+    house = accounts(clock, starts_per_minute=6)
+    minted = [house.mint("key") for _ in range(7)]
+    clock.advance(10.0)
+
+    assert [None] * 6 + [busy("6 client secrets per minute", "in 10 s", 10)] == minted
+    assert (None, True) == (house.mint("key"), bool(opened(house)))
+
+
+def test_who_may_start_as_often_as_it_likes_has_any_number_of_client_secrets() -> None:
+    assert {None} == {accounts().mint("key") for _ in range(1_000)}
+
+
 def test_who_is_refused_has_spent_nothing() -> None:
     clock = ManualClock()
     house = accounts(clock, starts_per_minute=1)
@@ -278,10 +292,10 @@ def test_who_sits_in_a_session_is_known_until_the_place_is_given_back() -> None:
 def test_all_of_a_key_share_one_budget_of_bytes(in_flight: int, most: float) -> None:
     house = accounts(in_flight=in_flight)
 
-    first, second, other = opened(house), opened(house), opened(house, "bob")
+    first, second, other = (house.in_flight(name) for name in ("alice", "alice", "bob"))
 
-    assert first.in_flight is second.in_flight is not other.in_flight
-    assert most == first.in_flight.most
+    assert first is second is not other
+    assert most == first.most
 
 
 def test_what_nobody_can_know_is_answered_with_a_guess() -> None:

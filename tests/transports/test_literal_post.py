@@ -50,8 +50,10 @@ def post(client: TestClient, event: dict[str, Any], headers: dict[str, str] | No
     return response.json()
 
 
-def streamed(client: TestClient, event: dict[str, Any], headers: dict[str, str] | None = None) -> list[Any]:
-    response = client.post(LITERAL_PATH, json=event, headers=STREAM | (headers or {}))
+def streamed(
+    client: TestClient, event: dict[str, Any], headers: dict[str, str] | None = None, query: str = ""
+) -> list[Any]:
+    response = client.post(LITERAL_PATH + query, json=event, headers=STREAM | (headers or {}))
     assert response.headers["content-type"].startswith("text/event-stream")
     *messages, rest = response.text.split("\n\n")
     assert rest == ""
@@ -65,6 +67,14 @@ def names(events: list[Any]) -> list[str]:
 # A post of its own
 
 
+def test_the_address_may_name_the_rate(client: TestClient) -> None:
+    told = streamed(client, append(0.5), query="?sample_rate=8000")
+    refused = client.post(f"{LITERAL_PATH}?sample_rate=1", json=append(0.5))
+
+    assert 8_000 == told[0]["session"]["input_audio_sample_rate"]
+    assert (400, "sample_rate") == (refused.status_code, refused.json()["error"]["param"])
+
+
 def test_a_post_is_answered_with_the_one_object_of_the_rfc(client: TestClient) -> None:
     answer = post(client, append(1.2))
 
@@ -76,6 +86,10 @@ def test_a_post_is_answered_with_the_one_object_of_the_rfc(client: TestClient) -
         "logprobs": None,
     }
     assert (event_id[:6], item_id[:5]) == ("event_", "item_")
+
+
+def test_a_post_may_be_large(client: TestClient) -> None:
+    assert "good morning all" == post(client, append(10.0))["delta"]
 
 
 def test_a_post_of_silence_is_answered_with_no_text(client: TestClient) -> None:
@@ -100,6 +114,8 @@ def test_who_accepts_a_stream_sees_everything_in_the_beta_shape(client: TestClie
         (b"{", "invalid_json"),
         (b"[]", "invalid_event"),
         (b"\xff", "invalid_json"),
+        (b"\xff" * 300_000, "invalid_json"),
+        (b'{"type": "session.update", "x": [' + b"[]," * 300_000 + b"0]}", "event_too_large"),
         (b'{"type": "no.such.event"}', "invalid_value"),
         (b'{"type": "input_audio_buffer.append"}', "missing_required_parameter"),
         (b'{"type": "input_audio_buffer.append", "audio": "AAAA"}', "input_audio_buffer_commit_empty"),

@@ -73,6 +73,13 @@ def test_other_services_parameters_do_no_harm_even_when_strict() -> None:
     assert {"asr_result": SPOKEN} == response.json()
 
 
+@pytest.mark.parametrize("path", [ASR, f"{ASR}/"])
+def test_a_slash_at_the_end_of_the_address_changes_nothing(client: TestClient, path: str) -> None:
+    response = client.post(path, content=BODY, follow_redirects=False)
+
+    assert (200, {"asr_result": SPOKEN}) == (response.status_code, response.json())
+
+
 # Failures
 
 
@@ -90,6 +97,13 @@ def test_other_services_parameters_do_no_harm_even_when_strict() -> None:
 )
 def test_what_is_no_recording_is_refused_in_json(client: TestClient, body: bytes, status: int) -> None:
     assert_failed(client.post(ASR, content=body), status)
+
+
+@pytest.mark.parametrize("audio", [None, "?", "bm8gYXVkaW8="])
+def test_what_is_wrong_with_the_recording_is_said_of_the_member_that_holds_it(
+    client: TestClient, audio: str | None
+) -> None:
+    assert "audio" == client.post(ASR, json={"audio": audio}).json()["error"]["param"]
 
 
 def test_no_method_but_post_is_answered_with_more_than_an_error(client: TestClient) -> None:

@@ -6,9 +6,11 @@ import io
 import json
 import wave
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from itertools import repeat
+from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from typing import Any, Final
 
 import httpx
@@ -25,6 +27,7 @@ from realtime_asr.transcript.hypothesis import Hypothesis
 from realtime_asr.transcript.request import TurnRequest
 from realtime_asr.transports import file_desk
 from realtime_asr.transports.accounts import Proof
+from realtime_asr.transports.file_desk import IN_MEMORY
 from tests.fakes import ScriptedEngine, ScriptedStream, final, silence, speech
 from tests.server.house import KEY, SPOKEN, closed_house, gateway, open_house
 
@@ -485,6 +488,48 @@ def test_a_session_cut_short_is_no_text(monkeypatch: pytest.MonkeyPatch, *, stre
         response.status_code,
         "retry-after" not in response.headers,
     )
+
+
+# What is full
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond a MiB and a half."""
+    _, most = before = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (IN_MEMORY * 3 // 2, most))
+    try:
+        yield
+    finally:
+        setrlimit(RLIMIT_FSIZE, before)
+
+
+LONG: Final = wav(bytes(5_000_000))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"files": {"file": LONG}, "data": MODEL},
+        {"files": {"file": (None, base64.b64encode(LONG))}, "data": MODEL},
+        {"json": {**MODEL, "file": base64.b64encode(LONG).decode()}},
+    ],
+    ids=["form", "field", "json"],
+)
+def test_a_file_the_disk_has_no_room_for_may_come_again_later(sent: Mapping[str, Any]) -> None:
+    house = gateway()
+    with open_house(house) as client:
+        text_of(client.post(TRANSCRIPTIONS, files=FILE, data=MODEL))
+        files = len(list(Path("/proc/self/fd").iterdir()))
+        with full_disk():
+            refused = client.post(TRANSCRIPTIONS, **sent)
+        left = len(list(Path("/proc/self/fd").iterdir())) - files, len(house.sessions)
+        again = client.post(TRANSCRIPTIONS, files=FILE, data=MODEL)
+
+    assert_refused(refused, 503, None)
+    assert int(refused.headers["retry-after"]) >= 1
+    assert (0, 0) == left
+    assert SPOKEN == text_of(again)
 
 
 # Who goes

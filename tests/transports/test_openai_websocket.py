@@ -2,7 +2,9 @@
 
 import base64
 import json
+import threading
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 import pytest
@@ -12,12 +14,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime_asr.dialects.negotiate import Shape
 from realtime_asr.dialects.openai_realtime import OpenAIRealtime
+from realtime_asr.server.app import Gateway
+from realtime_asr.session.commands import AppendAudio, ClearAudio, FromClient, HangUp
 from realtime_asr.session.events import AudioCleared
 from realtime_asr.session.problem import Problem
+from realtime_asr.transports.in_flight import Budget, Holding
 from realtime_asr.transports.openai_websocket import WebSocketChannel, _turn_away
 from tests.dialects.official import assert_official
-from tests.fakes import counted_ids, silence, speech
-from tests.server.house import KEY, closed_house, gateway, open_house
+from tests.fakes import ManualClock, counted_ids, silence, speech
+from tests.server.house import KEY, SPOKEN, closed_house, gateway, open_house, settings
 
 GA = "/v1/realtime?intent=transcription"
 LITERAL = "/v1/realtime/intent=transcription"
@@ -336,6 +341,23 @@ def test_a_beta_secret_opens_a_beta_session(guarded: TestClient) -> None:
     )
 
 
+def test_a_session_outlives_the_secret_that_opened_it_but_no_other_is_opened() -> None:
+    clock = ManualClock()
+    house = Gateway(settings(api_keys=KEY), clock)
+    with open_house(house) as client:
+        lifetime = {"client_secret": {"expires_at": {"seconds": 60}}}
+        secret = {"Authorization": f"Bearer {mint(client, 'transcription_sessions', lifetime)}"}
+        with client.websocket_connect(GA, headers=secret) as socket:
+            clock.advance(70)
+            house.reception.dismiss()
+            socket.send_json(append(speech(0.5) + silence(1.5)))
+            events = until(socket, ".completed")
+            error, code, _ = turned_away(client, headers=secret)
+
+    assert SPOKEN == events[-1]["transcript"]
+    assert ("invalid_api_key", 3000) == (error["code"], code)
+
+
 # Azure
 
 
@@ -420,8 +442,9 @@ class Line:
         return websocket
 
 
-def channel(websocket: WebSocket) -> WebSocketChannel:
-    return WebSocketChannel(websocket, OpenAIRealtime("sess_1", 0, counted_ids("event"), Shape.GA))
+def channel(websocket: WebSocket, holding: Holding | None = None) -> WebSocketChannel:
+    dialect = OpenAIRealtime("sess_1", 0, counted_ids("event"), Shape.GA)
+    return WebSocketChannel(websocket, dialect, holding or Holding(Budget(inf), lambda: None))
 
 
 async def test_whoever_is_gone_cannot_be_told_anything() -> None:
@@ -442,6 +465,55 @@ async def test_to_close_twice_does_no_harm() -> None:
     await closed.close(1011, "server_error")
 
     assert ["websocket.accept", "websocket.close"] == line.sent
+
+
+class Told(Line):
+    """A client that says what it is given, and goes."""
+
+    def __init__(self, *frames: str) -> None:
+        super().__init__(bears=9)
+        self._coming: list[Message] = [
+            {"type": "websocket.connect"},
+            *({"type": "websocket.receive", "text": frame} for frame in frames),
+            {"type": "websocket.disconnect"},
+        ]
+
+    async def receive(self) -> Message:
+        return self._coming.pop(0)
+
+
+async def test_a_large_message_is_in_flight_until_more_is_asked_for() -> None:
+    large = json.dumps(append(bytes(1024 * 1024)))
+    budget = Budget(inf)
+    told = channel(
+        await Told(large, json.dumps({"type": "input_audio_buffer.clear"})).websocket(),
+        Holding(budget, lambda: None),
+    )
+
+    commands, held = [], []
+    for _ in range(3):
+        commands.append(await told.receive())
+        held.append(budget.taken)
+
+    assert [AppendAudio(bytes(1024 * 1024)), ClearAudio(), HangUp()] == commands
+    assert [len(large), 0, 0] == held
+
+
+async def test_a_large_message_is_not_decoded_where_all_others_would_wait() -> None:
+    threads = []
+
+    class Dialect(OpenAIRealtime):
+        def decode(self, frame: str | bytes) -> FromClient:
+            threads.append(threading.current_thread())
+            return super().decode(frame)
+
+    dialect = Dialect("sess_1", 0, counted_ids("event"), Shape.GA)
+    websocket = await Told(json.dumps(append(bytes(1024 * 1024))), "{}").websocket()
+    told = WebSocketChannel(websocket, dialect, Holding(Budget(inf), lambda: None))
+    await told.receive()
+    await told.receive()
+
+    assert [False, True] == [thread is threading.current_thread() for thread in threads]
 
 
 async def test_whoever_is_gone_cannot_be_turned_away() -> None:

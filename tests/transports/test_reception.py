@@ -73,8 +73,12 @@ def reception(
     return Reception(sessions, catalogue, OpenDoor(), clock, configured(), 1000, accounts, **changes)
 
 
+def asking(model: str) -> Patch:
+    return Patch(transcription=TranscriptionPatch(model))
+
+
 def started(caller: Caller = ANYBODY, shape: Shape = Shape.GA, model: str | None = None) -> Starting:
-    starting = reception().start(shape, caller, model)
+    starting = reception().start(shape, caller, asking(model) if model else Patch())
     assert isinstance(starting, Starting)
     return starting
 
@@ -97,7 +101,7 @@ def test_the_client_is_told_when_its_session_ends() -> None:
 
 
 def test_a_model_in_the_address_is_the_first_wish() -> None:
-    unknown = reception().start(Shape.GA, ANYBODY, "nobody")
+    unknown = reception().start(Shape.GA, ANYBODY, asking("nobody"))
 
     assert configured() == started(model="whisper-1").config
     assert isinstance(unknown, Problem)
@@ -121,7 +125,7 @@ def test_a_secret_brings_its_configuration_in_its_own_shape(shape: Shape, sessio
 def test_a_secret_that_is_no_longer_valid_starts_nothing() -> None:
     stale = Caller("key", {"input_audio_transcription": {"model": "gone"}}, Shape.BETA)
 
-    outcome = reception().start(Shape.BETA, stale, None)
+    outcome = reception().start(Shape.BETA, stale, Patch())
 
     assert isinstance(outcome, Problem)
     assert outcome.code == "model_not_found"
@@ -141,7 +145,7 @@ def test_a_strict_server_speaks_a_strict_dialect() -> None:
     frame = '{"type": "session.update", "session": {"type": "transcription", "colour": "red"}}'
 
     def command(*, strict: bool) -> type[object]:
-        starting = reception(strict=strict).start(Shape.GA, ANYBODY, None)
+        starting = reception(strict=strict).start(Shape.GA, ANYBODY, Patch())
         assert isinstance(starting, Starting)
         return type(starting.dialect.decode(frame))
 
@@ -252,7 +256,7 @@ def test_who_names_no_model_gets_the_servers_or_else_the_first_that_is_allowed(
     house = with_two_models(may)
     house.config = configured(transcription=Transcription("tiny"))
 
-    starting = house.start(Shape.GA, ANYBODY, None)
+    starting = house.start(Shape.GA, ANYBODY, Patch())
     again = house.configure(ANYBODY, Patch(transcription=None), Patch(transcription=TranscriptionPatch()))
 
     assert isinstance(starting, Starting)
@@ -268,7 +272,9 @@ def test_a_server_that_transcribes_nothing_by_itself_does_not_for_any_key() -> N
 
 
 def test_a_refusal_of_a_model_does_not_tell_whether_there_is_one() -> None:
-    refusals = [with_two_models(FAST_ONLY).start(Shape.GA, ANYBODY, name) for name in ("tiny", "nobo")]
+    refusals = [
+        with_two_models(FAST_ONLY).start(Shape.GA, ANYBODY, asking(name)) for name in ("tiny", "nobo")
+    ]
 
     first, second = (str(refusal) for refusal in refusals)
     assert second == first.replace("tiny", "nobo")

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from io import BytesIO
 from itertools import pairwise
@@ -7,15 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_asr.dialects.openai_files import twice
+from realtime_asr.dialects.openai_files import MOST_IN_FIELDS, twice
 from realtime_asr.session.problem import Problem
-from realtime_asr.transports.uploads import (
-    MOST_IN_FIELDS,
-    Form,
-    MalformedForm,
-    OversizedForm,
-    receive_form,
-)
+from realtime_asr.transports.uploads import Form, MalformedForm, OversizedForm, receive_form
 
 TYPE: Final = "multipart/form-data; boundary=frontier"
 LARGEST: Final = 1000
@@ -157,6 +152,24 @@ async def test_fields_together_may_not_be_large_either() -> None:
         await received(part("prompt", b"x" * (MOST_IN_FIELDS // 2 + 1)) * 2 + END)
 
     assert MOST_IN_FIELDS == caught.value.largest
+
+
+async def test_others_get_their_turn_while_a_large_chunk_is_parsed() -> None:
+    """What looks like boundaries takes long."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    going = asyncio.create_task(others())
+    _, file = await received(part("file", b"\r\n-" * 100_000) + END, largest=1_000_000)
+    going.cancel()
+
+    assert b"\r\n-" * 100_000 == file
+    assert turns > 300_000 / 16_384
 
 
 async def test_nothing_is_read_that_is_not_wanted_any_more() -> None:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from pydantic import ConfigDict
 from starlette.responses import Response
 
+from realtime_asr.audio.formats import RATES
 from realtime_asr.dialects import openai_beta as beta
 from realtime_asr.dialects import openai_ga as ga
 from realtime_asr.dialects.negotiate import Shape
@@ -309,6 +310,15 @@ def _literal_post() -> Json:
             "The path as GenAIComps' RFC writes it. Posts that show a client secret continue one session, "
             "which ends when none came for a minute. Any other post is a session of its own."
         ),
+        "parameters": [
+            {
+                "name": "sample_rate",
+                "in": "query",
+                "description": "Ours: of PCM. Beta has no word for one.",
+                "schema": {"enum": list(map(str, RATES))},
+                "example": "16000",
+            }
+        ],
         "requestBody": {**event, "required": True},
         "responses": _responses(answer, 400, 401, 403, 413, 429, 500, 503),
     }

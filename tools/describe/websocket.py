@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from realtime_asr.audio.formats import RATES
 from realtime_asr.dialects import openai_beta as beta
 from realtime_asr.dialects import openai_frames as frames
 from realtime_asr.dialects import openai_ga as ga
@@ -125,6 +126,10 @@ _QUERY: Final[Json] = {
     "model": {
         "type": "string",
         "description": "What shall transcribe until the first update says otherwise.",
+    },
+    "sample_rate": {
+        "enum": list(map(str, RATES)),
+        "description": "Ours: of PCM, until an update names another. Beta has no word for one.",
     },
     "expiry_warning": {
         "enum": ["true", "1"],
