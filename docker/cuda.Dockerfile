@@ -50,5 +50,5 @@ VOLUME ["/models", "/state"]
 EXPOSE 8000
 # Without TLS, and of the port in the environment: with flags for these it needs another.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=5m \
-  CMD ["python3", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['REALTIME_ASR_PORT'] + '/readyz', timeout=4)"]
+  CMD ["python3", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['REALTIME_ASR_PORT'] + '/readyz', timeout=4)"]
 ENTRYPOINT ["realtime-asr", "serve"]

@@ -33,8 +33,9 @@ def opea_routes(desk: FileDesk, turned_away: Callable[[Request], Response | None
     async def statistics(request: Request) -> Response:
         return turned_away(request) or JSONResponse({SERVICE: statistics_of(desk.took)})
 
+    asr = desk.door(_read, written_asr, "audio")
     return [
-        Route("/v1/asr", desk.door(_read, written_asr), methods=["POST"]),
+        *(Route(path, asr, methods=["POST"]) for path in ("/v1/asr", "/v1/asr/")),
         Route("/v1/health_check", health_check),
         Route("/v1/statistics", statistics),
     ]

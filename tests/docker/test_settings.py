@@ -23,6 +23,8 @@ def _told() -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 TOLD: Final = dict(_told())
+UNKNOWN: Final = {"openai_http": {"REMOTE_URL": "http://127.0.0.1:8080/v1", "MODEL": "whisper-1"}}
+"""What only who runs an image with this engine can tell it."""
 VARIABLES: Final = {
     where: {name: value for name, value in told.items() if name.startswith(PREFIX)}
     for where, told in TOLD.items()
@@ -34,6 +36,8 @@ VARIABLES: Final = {
 def test_what_containers_are_told_are_settings_with_values_they_take(
     variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in UNKNOWN.get(variables.get(f"{PREFIX}ENGINE", ""), {}).items():
+        monkeypatch.setenv(f"{PREFIX}{name}", value)
     for name, value in variables.items():
         monkeypatch.setenv(name, re.sub(r"\$\{\w+:-(.*)\}", r"\1", value))  # ${MODEL:-small}
     # The file that this leads to is only in the container.

@@ -28,6 +28,7 @@ COMPS: Final = "opea-comps==1.5"
 EXAMPLES: Final = Path(__file__).parents[2] / "examples/opea"
 WRAPPER: Final = Path(__file__).parent / "opea/asr_microservice.py"
 SPOKEN: Final = base64.b64encode((FOLDER / "bridge.wav").read_bytes()).decode()
+MODEL: Final = "acme/chat"
 SECRET: Final = "a long text of the operator's own"
 
 
@@ -61,20 +62,17 @@ def whisper_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
 @pytest.fixture(scope="module")
 def audioqna(comps: str, whisper_service: tuple[Server, int]) -> Iterator[str]:
     """The megaservice's address."""
-    with stood_in() as others:
-        asr, port = f"127.0.0.1:{whisper_service[1]}", free_port()
-        command: list[str | Path] = [
-            comps,
-            EXAMPLES / "audioqna.py",
-            "--asr",
-            asr,
-            "--llm",
-            others,
-            "--tts",
-            others,
-        ]
-        with beside([*command, "--port", str(port)], port):
-            yield f"http://127.0.0.1:{port}/v1/audioqna"
+    with stood_in() as others, megaservice(comps, whisper_service, others, others) as address:
+        yield address
+
+
+@contextmanager
+def megaservice(comps: str, whisper_service: tuple[Server, int], llm: str, tts: str) -> Iterator[str]:
+    port = free_port()
+    others = ("--asr", f"127.0.0.1:{whisper_service[1]}", "--llm", llm, "--tts", tts)
+    command: list[str | Path] = [comps, EXAMPLES / "audioqna.py", *others, "--port", str(port)]
+    with beside(command, port, {"LLM_MODEL_ID": MODEL}):
+        yield f"http://127.0.0.1:{port}/v1/audioqna"
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +115,13 @@ def _listens(port: int) -> bool:
 
 
 class _StandIn(BaseHTTPRequestHandler):
-    """A language model that repeats the question, and a voice that is made of letters."""
+    """A language model that repeats the question, if it is not about farmers, and a voice made of letters."""
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        told = json.dumps(self._speech(asked) if self.path == "/v1/tts" else self._chat(asked)).encode()
-        self.send_response(200)
+        answer = self._speech(asked) if self.path == "/v1/tts" else self._chat(asked)
+        told = json.dumps(answer).encode()
+        self.send_response(500 if "error" in answer else 200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(told)))
         self.end_headers()
@@ -130,6 +129,8 @@ class _StandIn(BaseHTTPRequestHandler):
 
     def _chat(self, asked: Any) -> Any:
         [question] = asked["messages"]
+        if "farmer" in question["content"]:
+            return {"error": {"message": f"{asked['model']} knows nothing of this."}}
         return {"choices": [{"message": {"content": f"You said: {question['content']}"}}]}
 
     def _speech(self, asked: Any) -> Any:
@@ -175,7 +176,27 @@ def test_a_megaservice_does_not_take_a_failure_for_text(audioqna: str) -> None:
     answer = httpx.post(audioqna, json={"audio": base64.b64encode(b"no audio").decode()}, timeout=60)
 
     assert 502 == answer.status_code
-    assert "detail" in answer.json()
+    assert "The speech recogniser did not answer" in answer.json()["detail"]
+
+
+def test_a_megaservice_says_that_its_language_model_failed(audioqna: str) -> None:
+    question = base64.b64encode((FOLDER / "pause.wav").read_bytes()).decode()
+
+    answer = httpx.post(audioqna, json={"audio": question}, timeout=60)
+
+    assert 502 == answer.status_code
+    assert f"{MODEL} knows nothing of this." in answer.json()["detail"]
+
+
+def test_a_megaservice_says_that_its_language_model_is_not_there(
+    comps: str, whisper_service: tuple[Server, int]
+) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    with megaservice(comps, whisper_service, nobody, nobody) as address:
+        answer = httpx.post(address, json={"audio": SPOKEN}, timeout=60)
+
+    assert 502 == answer.status_code
+    assert nobody.partition(":")[2] in answer.json()["detail"]
 
 
 def test_a_server_serves_all_its_doors_on_every_port(whisper_service: tuple[Server, int]) -> None:

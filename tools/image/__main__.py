@@ -2,7 +2,8 @@
 
 It takes root on Debian, with buildah, crun and debootstrap. Debian's base image is made here, so that the
 Dockerfiles are those everybody builds. The container must become healthy as another user than root, hear the
-bundled clip for the official client, write into its volumes only, and leave when told to.
+bundled clip for the official client, write into its volumes only, and leave when told to. No key is in it,
+and it is not too large. If it leaves the listening to somebody else, that is a server on this machine.
 """
 
 import argparse
@@ -15,12 +16,14 @@ from time import monotonic
 from typing import Final
 
 from tools.image.base import BASE, make_base
-from tools.image.buildah import Buildah
+from tools.image.buildah import Buildah, megabytes
 from tools.image.trial import ROOT, try_out
 
 TARGETS: Final = sorted(path.stem for path in (ROOT / "docker").glob("*.Dockerfile"))
 NEEDED: Final = ("buildah", "crun", "debootstrap", "ps")
 CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
+LARGEST: Final = {"cpu": 700, "cuda": 1_700, "openvino": 1_200, "rocm": 700}
+"""Megabytes of each image, beside Debian: about a third more than its packages are said to take."""
 
 
 def main() -> None:
@@ -52,7 +55,9 @@ def _built(buildah: Buildah, target: str) -> str:
     with _timed(f"{target} built"):
         buildah("build", *how, "--file", ROOT / f"docker/{target}.Dockerfile", "--tag", image, ROOT)
     sizes = buildah.sizes()
-    print(f"{image}: {sizes[image]}, of which Debian {sizes[BASE]}")
+    ours = megabytes(sizes[image]) - megabytes(sizes[BASE])
+    print(f"{image}: {ours:.0f} MB and Debian, which is {sizes[BASE]}")
+    assert ours <= LARGEST[target], f"{image} is larger than {LARGEST[target]} MB"
     return image
 
 

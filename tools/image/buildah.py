@@ -4,7 +4,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +31,12 @@ class Buildah:
         """What a Docker engine would run it with."""
         config: dict[str, Any] = json.loads(self("inspect", "--type", "image", image))["Docker"]["config"]
         return config
+
+
+def megabytes(size: str) -> float:
+    """Of what is told like `1.02 GB`."""
+    number, unit = size.split()
+    return float(number) * _MEGABYTES[unit.upper()]
+
+
+_MEGABYTES: Final = {"B": 1e-6, "KB": 1e-3, "MB": 1.0, "GB": 1e3}

@@ -17,6 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from tools.image.buildah import Buildah
+from tools.image.leftovers import leftovers
 
 ROOT: Final = Path(__file__).parents[2]
 SAID: Final = "Daniel closed the small window because the wind was very strong."
@@ -33,10 +34,12 @@ class Container:
     root: Path
     port: int
     config: Mapping[str, Any]
+    settings: Mapping[str, str]
+    """Besides those that all are tried out with."""
 
     def command(self, program: Sequence[str]) -> list[str]:
         # Whatever GPU an image is for, there may be none here.
-        ours = {"HOST": "127.0.0.1", "PORT": self.port, "DEVICE": "cpu"}
+        ours = {"HOST": "127.0.0.1", "PORT": self.port, "DEVICE": "cpu", **self.settings}
         variables = (f"--env=REALTIME_ASR_{name}={value}" for name, value in ours.items())
         return self.buildah.command("run", *variables, self.name, "--", *program)
 
@@ -46,6 +49,10 @@ def try_out(buildah: Buildah, image: str) -> None:
     with _container(buildah, image) as container:
         strange = strangers(_installed(container.root), pinned())
         assert not strange, f"not as in docker/constraints.txt: {', '.join(strange)}"
+        left = sorted(leftovers(container.root, container.config))
+        assert not left, f"left in the image: {', '.join(left)}"
+        if "REALTIME_ASR_ENGINE=openvino" in container.config["Env"]:
+            _load_gpu_drivers(container)
         began = time.time()
         with _serving(container) as server:
             owner = Path(f"/proc/{server}").stat().st_uid
@@ -59,6 +66,19 @@ def try_out(buildah: Buildah, image: str) -> None:
     print(f"{image}: healthy as user {owner}, heard the clip, wrote into volumes only, left when told")
 
 
+def opencl_drivers(root: Path) -> list[str]:
+    """The libraries that OpenCL's loader is led to."""
+    return [path.read_text().strip() for path in sorted((root / "etc/OpenCL/vendors").glob("*.icd"))]
+
+
+def _load_gpu_drivers(container: Container) -> None:
+    """As OpenCL's loader does. Whether a GPU is there does not matter for that."""
+    drivers = opencl_drivers(container.root)
+    assert drivers, "OpenCL's loader is led to no driver"
+    load = f"import ctypes; [ctypes.CDLL(name) for name in {['libOpenCL.so.1', *drivers]}]"
+    subprocess.run(container.command(["python3", "-c", load]), check=True)
+
+
 def pinned() -> dict[str, str]:
     lines = (ROOT / "docker/constraints.txt").read_text(encoding="utf-8").splitlines()
     return dict(line.split("==") for line in lines if not line.startswith("#"))
@@ -67,6 +87,24 @@ def pinned() -> dict[str, str]:
 def strangers(installed: Mapping[str, str], expected: Mapping[str, str]) -> list[str]:
     """What is there in another release, or should not be there at all."""
     return sorted(f"{name} {release}" for name, release in installed.items() if expected.get(name) != release)
+
+
+@contextmanager
+def engine_elsewhere(config: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
+    """For an image that lets somebody else listen: a server of ours, with the bundled model, and how it is
+    found.
+    """
+    if "REALTIME_ASR_ENGINE=openai_http" not in config["Env"]:
+        yield {}
+        return
+    port = _free_port()
+    serve = [sys.executable, "-m", "realtime_asr", "serve", "--port", str(port)]
+    with subprocess.Popen(serve, cwd=ROOT) as server:
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/readyz", server)
+            yield {"REMOTE_URL": f"http://127.0.0.1:{port}/v1", "MODEL": "whisper-1"}
+        finally:
+            server.terminate()
 
 
 def _installed(root: Path) -> dict[str, str]:
@@ -82,8 +120,9 @@ def _installed(root: Path) -> dict[str, str]:
 def _container(buildah: Buildah, image: str) -> Iterator[Container]:
     name = buildah("from", "--pull-never", image)
     try:
-        root = Path(buildah("mount", name))
-        yield Container(buildah, name, root, _free_port(), buildah.config(image))
+        root, config = Path(buildah("mount", name)), buildah.config(image)
+        with engine_elsewhere(config) as settings:
+            yield Container(buildah, name, root, _free_port(), config, settings)
     finally:
         buildah("rm", name)
 
