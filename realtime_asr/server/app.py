@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from realtime_asr.audio.timeline import samples
+from realtime_asr.dialects.openai_beta import format_of
 from realtime_asr.engines.catalogue import Catalogue, Offer, Progress
 from realtime_asr.engines.engine import Engine, Passed, UnusableModel
 from realtime_asr.runtime.clock import Clock, SystemClock
@@ -24,14 +25,16 @@ from realtime_asr.server.access.secrets import Secrets, keyring
 from realtime_asr.server.capacity import admission
 from realtime_asr.server.health import Instruments, health_routes, turned_away
 from realtime_asr.server.models import ModelSettings, NamedModel, named_models
-from realtime_asr.server.parts import denoisers, engines, scorers
+from realtime_asr.server.parts import denoisers, engines, runs_on, scorers
 from realtime_asr.server.settings import Settings, model_names, served_name
 from realtime_asr.server.watching.figures import watch
+from realtime_asr.server.watching.instruments import Meter
 from realtime_asr.server.watching.logs import log_model, write
 from realtime_asr.server.watching.observers import Watching, telemetry
 from realtime_asr.server.webhooks import signing_key
 from realtime_asr.session.config import Limits, Models, SessionConfig, Transcription
 from realtime_asr.transports.accounts import Accounts, Allowance, Allowances
+from realtime_asr.transports.cross_origin import CrossOrigin
 from realtime_asr.transports.file_desk import FileDesk
 from realtime_asr.transports.in_flight import Budget
 from realtime_asr.transports.literal_post import literal_post_routes
@@ -68,7 +71,7 @@ class Gateway:
             self._model_changed,
         )
         self._watching = Watching(self.catalogue, clock, telemetry(settings.otlp, clock))
-        self._hook = _hook(settings, clock)
+        self._hook = _hook(settings, clock, self._watching.meter)
         denoiser = denoisers(settings)
         self.sessions = Sessions(
             self.catalogue,
@@ -128,7 +131,7 @@ class Gateway:
                 *opea_routes(desk, partial(turned_away, instruments=instruments)),
                 *health_routes(self.reception, instruments),
             ],
-            middleware=[Middleware(RequestIds)],
+            middleware=[Middleware(RequestIds), Middleware(CrossOrigin, self.reception)],
             exception_handlers=EXCEPTION_HANDLERS,
             lifespan=lifespan,
         )
@@ -214,7 +217,7 @@ class Gateway:
         """Other servers may share the folder."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            self._revoked.look()
+            await asyncio.to_thread(self._revoked.look)
             self.reception.dismiss()
 
     def _adopt(self, settings: Settings, wanted: Mapping[str, NamedModel]) -> None:
@@ -238,12 +241,14 @@ class Gateway:
             self._watching.passed(name, done)
 
         new_engine = self._new_engine or engines(self._settings, passed)
-        return Offer(partial(new_engine, model), model.eager, model.idle_minutes * 60 or None)
+        idle_seconds = model.idle_minutes * 60 or None
+        return Offer(partial(new_engine, model), model.eager, idle_seconds, runs_on(self._settings, model))
 
     def _model_changed(self, name: str, progress: Progress) -> None:
+        self._watching.expect(name)
         # Who starts the server is told by the exception.
         if self.reception.ready or progress.state != "failed":
-            log_model(name, progress)
+            log_model(name, progress, self.catalogue.runs_on.get(name, {}))
 
 
 _UNTIL_TRANSCRIBED: Final = 0.8
@@ -270,7 +275,7 @@ def _journal(settings: Settings) -> Journal | None:
     return None if settings.journal is None else Journal(settings.journal, lost)
 
 
-def _hook(settings: Settings, clock: Clock) -> "Hook | None":
+def _hook(settings: Settings, clock: Clock, meter: Meter) -> "Hook | None":
     if settings.hook is None or settings.hook_secret is None:
         return None
     # A tenth of a second to import, for those who have a hook.
@@ -278,11 +283,12 @@ def _hook(settings: Settings, clock: Clock) -> "Hook | None":
 
     key = signing_key(settings.hook_secret.get_secret_value())
     assert key is not None, "settings were checked"
-    return Hook(str(settings.hook), key, clock, settings.hook_dead_letters)
+    return Hook(str(settings.hook), key, clock, meter, settings.hook_dead_letters)
 
 
 def _config(settings: Settings) -> SessionConfig:
-    return SessionConfig(Transcription(served_name(settings)))
+    usual = format_of(settings.audio_format, settings.audio_rate)
+    return SessionConfig(Transcription(served_name(settings)), usual)
 
 
 _LOOK_EVERY_SECONDS: Final = 2.0

@@ -26,7 +26,7 @@ def _possible(found: Found) -> Found:
 
 
 _PAGES: Final = TypeAdapter(dict[str, Annotated[Found, AfterValidator(_possible)]])
-_FREE: Final = ("model", "pass_seconds", "idle_minutes")
+_FREE: Final = ("model", "remote_key", "pass_seconds", "idle_minutes")
 """The model has a word of its own in a key; the others do not change what a stream costs."""
 _COSTLY: Final = ("engine", "vad", *(name for name in ModelSettings.model_fields if name not in _FREE))
 

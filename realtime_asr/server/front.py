@@ -314,6 +314,8 @@ class WebSockets(_Watched, WebSocketsSansIOProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
         if self.close_sent:
+            # uvicorn takes no refusal for an answer, and would log that there was none.
+            self.handshake_complete = True
             # Their reply to our close may be among what is not parsed yet.
             self._go_on()
 

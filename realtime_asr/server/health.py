@@ -86,9 +86,9 @@ def _health(reception: Reception) -> dict[str, Any]:
 
 
 def _models(reception: Reception) -> dict[str, Any]:
-    engines = reception.catalogue.batching
+    engines, runs_on = reception.catalogue.accountable, reception.catalogue.runs_on
     return {
-        name: {"state": progress.state, "load_seconds": round(progress.seconds, 3)}
+        name: {**runs_on[name], "state": progress.state, "load_seconds": round(progress.seconds, 3)}
         | (_told(engines[name].account) if name in engines else {})
         for name, progress in reception.catalogue.progress.items()
     }

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
 import httpx2
 
@@ -21,6 +21,7 @@ from realtime_asr.audio.timeline import seconds
 from realtime_asr.runtime.clock import Clock
 from realtime_asr.runtime.ids import webhook_id
 from realtime_asr.runtime.visitor import Visitor
+from realtime_asr.server.watching.instruments import WEBHOOKS, Meter
 from realtime_asr.server.watching.logs import write
 from realtime_asr.server.webhooks import signature
 from realtime_asr.session.commands import Command
@@ -28,16 +29,23 @@ from realtime_asr.session.effects import Effect
 from realtime_asr.session.events import Event, SessionCreated, TranscriptCompleted
 
 _TYPE: Final = "conversation.item.input_audio_transcription.completed"
-_WAITS: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Seconds before each further attempt."""
-_PATIENCE_SECONDS: Final = 15.0
-"""For an answer, as Standard Webhooks has it."""
 _AT_ONCE: Final = 16
 """Letters on their way."""
 _MOST_WAITING: Final = 4 * 1024 * 1024
 """Bytes of letters in line. As many again may wait for the disk to take them as dead ones."""
 _WORTH_ANOTHER_TRY: Final = frozenset({408, 425, 429})
 """Of the statuses that blame the letter."""
+Outcome = Literal["delivered", "retried", "dead", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """With the receiver, in seconds."""
+
+    answer: float = 15.0
+    """As Standard Webhooks has it."""
+    waits: Sequence[float] = (1.0, 2.0, 4.0, 8.0, 16.0)
+    """Before each further attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +69,16 @@ class Hook:
         address: str,
         key: bytes,
         clock: Clock,
+        meter: Meter,
         dead_letters: Path | None = None,
-        *,
-        waits: Sequence[float] = _WAITS,
-        patience: float = _PATIENCE_SECONDS,
+        patience: Patience = Patience(),
     ) -> None:
         """Raises OSError where there can be no such file."""
         self._address = address
         self._key = key
         self._clock = clock
+        self._meter = meter
         self._dead_letters = dead_letters
-        self._waits = waits
         self._patience = patience
         self._client = httpx2.AsyncClient(timeout=None, headers={"user-agent": "realtime-asr"})
         self._visitors: dict[str, Visitor] = {}
@@ -81,6 +88,8 @@ class Hook:
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._leaving = asyncio.Event()
         self._held = 0
+        for outcome in get_args(Outcome):
+            meter.expect(WEBHOOKS, outcome)
         if dead_letters is not None:
             _append(dead_letters, b"")
 
@@ -161,7 +170,7 @@ class Hook:
             self._start(self._turn_away(letter))
         else:
             self._held -= len(letter.body)
-            _tell_lost(letter, "too many wait")
+            self._lose(letter, "too many wait")
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -173,6 +182,8 @@ class Hook:
         while line:
             if failure := await self._failure(line[0]):
                 await self._bury(line[0], failure.reason)
+            else:
+                self._count("delivered")
             self._held -= len(line.popleft().body)
         del self._lines[session_id]
 
@@ -183,17 +194,18 @@ class Hook:
     async def _failure(self, letter: _Letter) -> _Failure | None:
         """The last one, of as many attempts as it takes."""
         failure = await self._attempt(letter)
-        for wait in self._waits:
+        for wait in self._patience.waits:
             if failure is None or failure.is_final or self._leaving.is_set():
                 break
             write(logging.WARNING, "webhook failed", item=letter.item_id, why=failure.reason, again_s=wait)
             await self._pause(wait)
+            self._count("retried")
             failure = await self._attempt(letter)
         return failure
 
     async def _attempt(self, letter: _Letter) -> _Failure | None:
         try:
-            async with self._places, asyncio.timeout(self._patience):
+            async with self._places, asyncio.timeout(self._patience.answer):
                 status = await self._status(letter)
         except TimeoutError:
             return _Failure("no answer in time")
@@ -223,19 +235,23 @@ class Hook:
 
     async def _bury(self, letter: _Letter, reason: str) -> None:
         if self._dead_letters is None:
-            _tell_lost(letter, reason)
+            self._lose(letter, reason)
             return
         facts = {"at": int(self._clock.unix()), "reason": reason, "event": json.loads(letter.body)}
         try:
             await asyncio.to_thread(_append, self._dead_letters, json.dumps(facts).encode() + b"\n")
         except OSError as error:
-            _tell_lost(letter, f"{reason}, and {error.strerror}")
+            self._lose(letter, f"{reason}, and {error.strerror}")
         else:
+            self._count("dead")
             write(logging.ERROR, "webhook dead", item=letter.item_id, why=reason)
 
+    def _lose(self, letter: _Letter, reason: str) -> None:
+        self._count("lost")
+        write(logging.ERROR, "webhook lost", item=letter.item_id, why=reason)
 
-def _tell_lost(letter: _Letter, reason: str) -> None:
-    write(logging.ERROR, "webhook lost", item=letter.item_id, why=reason)
+    def _count(self, outcome: Outcome) -> None:
+        self._meter.count(WEBHOOKS, outcome)
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr
 from pydantic_settings import NoDecode
 
 
@@ -14,16 +14,25 @@ class ModelSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     model: str = "bundled"
-    """The model served: the one that ships with the server, a name faster-whisper knows, or a folder."""
-    device: str = "auto"
+    """The model served: the one that ships with the server, a size like small.en, also as
+    openai/whisper-small.en, owner/name on the Hugging Face Hub, or a folder. On openai_http the name by which
+    the remote engine knows it."""
+    remote_url: HttpUrl | None = None
+    """On openai_http, where the remote engine's API is, like http://127.0.0.1:8080/v1. What is said is posted
+    to its audio/transcriptions. No redirection is followed."""
+    remote_key: SecretStr | None = Field(default=None, min_length=1)
+    """API key that the remote engine wants to see. Other users of the machine can read flags: prefer the
+    environment. A model with a remote_url of its own does not share the main model's."""
+    device: Annotated[str, AfterValidator(str.lower)] = "auto"
     """Where the model runs: auto, cpu or cuda; on openvino auto, cpu, gpu, npu, or several, like
-    HETERO:GPU,CPU."""
+    hetero:gpu,cpu."""
     compute_type: str = "default"
     """Number format of the weights, as CTranslate2 calls it: default, int8, float16, ..."""
     cpu_threads: int = Field(default=0, ge=0)
     """Threads of one pass over audio; 0 shares the cores out to the workers."""
     workers: int | None = Field(default=None, ge=1)
-    """Passes that run at the same time. Unless set, as many as suit the cores, and one on a GPU."""
+    """Passes that run at the same time. Unless set, as many as suit the cores, one on a GPU, and 8 requests
+    to a remote engine."""
     beam_size: int | None = Field(default=None, ge=1)
     """Beams of the final pass over a turn. Unless set, what suits the model: 5, and 1 for the bundled one."""
     final_window: Literal["full", "short", "auto"] = "auto"
@@ -34,7 +43,7 @@ class ModelSettings(BaseModel):
     prepare: bool = True
     """Make finals ahead, in the pauses where turns may end."""
     pass_seconds: float = Field(default=60, gt=0)
-    """Give up a pass over audio that takes longer."""
+    """Give up a pass over audio, or a request to a remote engine, that takes longer."""
     idle_minutes: float = Field(default=0, ge=0)
     """Unload the model after so long without a turn; 0 for never."""
 
@@ -53,7 +62,10 @@ def named_models(main: ModelSettings, further: Mapping[str, NamedModel]) -> dict
     models = {public_name(main.model): NamedModel(**shared, eager=True)}
     del shared["idle_minutes"]
     for name, model in further.items():
-        models[name] = NamedModel(**{**shared, "model": name, **model.model_dump(exclude_unset=True)})
+        own = model.model_dump(exclude_unset=True)
+        # Nobody else is shown the key of the main model's remote.
+        apart = {"remote_key": None} if "remote_url" in own else {}
+        models[name] = NamedModel(**{**shared, "model": name, **apart, **own})
     return models
 
 

@@ -1,6 +1,6 @@
 """What was chosen to listen with, made from the settings. Heavy libraries are imported only if chosen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Literal, assert_never
 
@@ -32,6 +32,8 @@ def engines(
         case "faster_whisper" | "openvino":
             models = _whispers(settings)
             return lambda named: _batching(models(named), settings, named, watch)
+        case "openai_http":
+            return lambda named: _remote(settings, named, watch)
         case "replay":
             from realtime_asr.engines.replay import ReplayEngine  # noqa: PLC0415
 
@@ -40,8 +42,24 @@ def engines(
             assert_never(settings.engine)
 
 
+def runs_on(settings: Settings, named: NamedModel) -> Mapping[str, str]:
+    """Engine, device and number format, for those who look; as chosen, where it is known how one does."""
+    match settings.engine:
+        case "faster_whisper":
+            from realtime_asr.engines.faster_whisper import fitting  # noqa: PLC0415
+
+            device, compute_type = fitting(named.device, named.compute_type)
+        case "openvino":
+            device, compute_type = named.device, named.compute_type
+        case _:
+            return {"engine": settings.engine}
+    return {"engine": settings.engine, "device": device, "compute_type": compute_type}
+
+
 def scorers(settings: Settings) -> Callable[[], SpeechScorer]:
-    """Raises BadSettings where the package for what was chosen is not installed."""
+    """Raises BadSettings where the package for what was chosen is not installed, and UnusableModel where its
+    device is not there.
+    """
     match _suited_vad(settings) if settings.vad == "auto" else settings.vad:
         case "silero":
             from realtime_asr.detectors.silero import load_silero  # noqa: PLC0415
@@ -63,7 +81,7 @@ def scorers(settings: Settings) -> Callable[[], SpeechScorer]:
 
 def _suited_vad(settings: Settings) -> Literal["silero", "webrtc"]:
     """Where an accelerator does the listening, cores are scarce: Silero takes four times as much of them."""
-    accelerated = settings.engine == "openvino" and _is_accelerator(settings.device)
+    accelerated = settings.engine == "openvino" and _is_accelerated(settings, settings.device)
     return "webrtc" if accelerated and find_spec("webrtcvad") else "silero"
 
 
@@ -82,13 +100,21 @@ def denoisers(settings: Settings) -> Callable[[NoiseReduction], Denoiser] | None
 def ears(settings: Settings) -> Callable[[Samples], str]:
     """The main model, loaded and asked directly, without a detector that would spare it what is no speech.
 
-    It takes what it is known to make up for as good as anything else. Raises UnusableModel.
+    It takes what it is known to make up for as good as anything else. Raises UnusableModel, and BadSettings
+    where the model is elsewhere.
     """
+    if settings.engine == "openai_http":
+        raise BadSettings([_NOT_HERE])
     main, *_ = named_models(settings, {}).values()
     model = _whispers(settings, knowing_phrases=False)(main)
     model.load()
     request = TurnRequest(public_name(main.model))
     return lambda samples: transcribe(model, samples, request).text
+
+
+_NOT_HERE: Final = (
+    "engine: this loads the model, which openai_http does not: choose faster_whisper or openvino."
+)
 
 
 def _whispers(settings: Settings, *, knowing_phrases: bool = True) -> Callable[[NamedModel], Model]:
@@ -110,6 +136,7 @@ def _whispers(settings: Settings, *, knowing_phrases: bool = True) -> Callable[[
                 workers=workers,
                 beam_size=named.beam_size,
                 final_window=None if named.final_window == "auto" else named.final_window,
+                together=_is_accelerated(settings, named.device),
                 cache=settings.state_folder / "openvino",
                 false_phrases=phrases,
             ),
@@ -126,13 +153,11 @@ def _faster_whisper() -> "Load":
 
 
 def _openvino(settings: Settings) -> "Load":
-    try:
-        from realtime_asr.engines.openvino.loading import check_device, load_openvino  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise BadSettings([_NO_OPENVINO]) from None
     # Also of models that are not loaded yet: nobody wants to find out when the first turn comes.
     for model in named_models(settings, settings.models).values():
-        check_device(model.device)
+        _is_accelerated(settings, model.device)
+    from realtime_asr.engines.openvino.loading import load_openvino  # noqa: PLC0415
+
     return load_openvino
 
 
@@ -153,17 +178,47 @@ def _batching(model: Model, settings: Settings, named: NamedModel, watch: Callab
     )
 
 
+def _remote(settings: Settings, named: NamedModel, watch: Callable[[Passed], None]) -> Engine:
+    # A tenth of a second to import.
+    from realtime_asr.engines.openai_http.endpoint import Endpoint, RemoteSettings  # noqa: PLC0415
+    from realtime_asr.engines.openai_http.engine import RemoteEngine  # noqa: PLC0415
+
+    endpoint = Endpoint(
+        RemoteSettings(
+            url=str(named.remote_url),
+            model=named.model,
+            key=named.remote_key.get_secret_value() if named.remote_key else "",
+            pass_seconds=named.pass_seconds,
+            false_phrases=_false_phrases(settings, named),
+        )
+    )
+    return RemoteEngine(
+        endpoint,
+        workers=named.workers or _REQUESTS,
+        partial_every_seconds=named.partial_every,
+        prepares=named.prepare,
+        watch=watch,
+    )
+
+
+_REQUESTS: Final = 8
+"""At once, where nobody says what the remote bears."""
+
+
 def _shares(settings: Settings, named: NamedModel) -> tuple[int, int]:
-    if settings.engine == "openvino":
-        gpu = _is_accelerator(named.device)
-    else:
-        gpu = named.device == "cuda" or (named.device == "auto" and has_gpu())
+    gpu = _is_accelerated(settings, named.device)
     return plan(usable_cores(), gpu=gpu, workers=named.workers, threads=named.cpu_threads)
 
 
-def _is_accelerator(device: str) -> bool:
-    """Or has one among its parts."""
-    return any(kind in device.upper() for kind in ("GPU", "NPU"))
+def _is_accelerated(settings: Settings, device: str) -> bool:
+    """On this machine, it is more than a CPU. Raises UnusableModel where OpenVINO does not find it."""
+    if settings.engine != "openvino":
+        return device == "cuda" or (device == "auto" and has_gpu())
+    try:
+        from realtime_asr.engines.openvino.loading import is_accelerated  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise BadSettings([_NO_OPENVINO]) from None
+    return is_accelerated(device)
 
 
 def _false_phrases(settings: Settings, named: NamedModel) -> frozenset[str]:

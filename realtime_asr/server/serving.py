@@ -6,18 +6,20 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from types import FrameType
 
 import uvicorn
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from realtime_asr.engines.engine import UnusableModel
 from realtime_asr.server.app import Gateway
 from realtime_asr.server.front import Bounds, front
-from realtime_asr.server.settings import BadSettings, Settings
-from realtime_asr.server.watching.logs import configure, write
+from realtime_asr.server.settings import BadSettings, Settings, served_name
+from realtime_asr.server.watching.logs import configure, name_paths, write
+from realtime_asr.transports.openai_websocket import ANYWHERE
 
 _PATIENCE_SECONDS = 5
 """For connections to close where nobody said that the server leaves."""
@@ -29,7 +31,10 @@ class Server(uvicorn.Server):
     def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
         """`reread` is what SIGHUP asks for: the settings as they are now. It raises BadSettings."""
         configure(settings.log_level, settings.log_format)
+        _tell(settings)
         self.gateway = Gateway(settings)
+        app = self.gateway.app(self._give_up)
+        name_paths(partial(_template, app.routes))
         self.unusable: UnusableModel | None = None
         self._also_ports = settings.also_ports
         self._reread = reread
@@ -38,7 +43,7 @@ class Server(uvicorn.Server):
         self._leaving: asyncio.Task[None] | None = None
         super().__init__(
             uvicorn.Config(
-                self.gateway.app(self._give_up),
+                app,
                 host=settings.host,
                 port=settings.port,
                 ssl_certfile=settings.tls_cert,
@@ -161,7 +166,28 @@ class Server(uvicorn.Server):
             await task
 
 
+def _template(routes: Sequence[BaseRoute], path: str) -> str | None:
+    """What the path's route is called; None where none leads there."""
+    named = (route for route in routes if isinstance(route, Route | WebSocketRoute))
+    found = (route.path_format for route in named if route.path != ANYWHERE and route.path_regex.match(path))
+    return next(found, None)
+
+
 def _open_as_many_files_as_allowed() -> None:
     """The usual thousand is for programs that might have more open than `select` can count."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _tell(settings: Settings) -> None:
+    """What the text depends on."""
+    write(
+        logging.INFO,
+        "starting",
+        engine=settings.engine,
+        model=served_name(settings),
+        device=settings.device,
+        audio_format=settings.audio_format,
+        audio_rate=settings.audio_rate,
+        partial_every_s=settings.partial_every,
+    )

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -18,6 +19,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from realtime_asr.audio.formats import PCM16_24K, RATES
+from realtime_asr.dialects.openai_beta import FormatName
 from realtime_asr.server.access.auth import ANONYMOUS, digest_of, fingerprint_of, is_loopback
 from realtime_asr.server.access.keys import KeySettings, NamedKeys
 from realtime_asr.server.access.secrets import SigningKey
@@ -29,6 +32,7 @@ PREFIX: Final = "REALTIME_ASR_"
 SERVED: Final = "default"
 """In aliases: the main model, whichever that is."""
 _DEVICES: Final = ("auto", "cpu", "cuda")
+_INTELS: Final = ("gpu", "npu", "xpu")
 OPENAI_NAMES: Final = (
     "whisper-1",
     "gpt-4o-transcribe",
@@ -88,6 +92,12 @@ def _aliases(given: object) -> object:
     return {**dict.fromkeys(OPENAI_NAMES, SERVED), **given} if isinstance(given, Mapping) else given
 
 
+def _rate(given: int) -> int:
+    if given not in RATES:
+        raise ValueError(f"take one of {', '.join(map(str, RATES))}")
+    return given
+
+
 T = TypeVar("T")
 Listed = Annotated[tuple[T, ...], NoDecode, _between(",")]
 Lines = Annotated[tuple[str, ...], NoDecode, _between("\n")]
@@ -118,12 +128,12 @@ class Settings(ModelSettings, BaseSettings):
     """How much the log says. It never holds audio, transcripts, prompts or keys."""
     log_format: Literal["logfmt", "json"] = "logfmt"
     """How a line of the log is written."""
-    otlp: str | None = None
+    otlp: str | None = Field(default=None, repr=False)
     """Send traces and metrics to the OpenTelemetry collector at this address, over HTTP. Needs the extra
     otel."""
     journal: Path | None = None
     """Record every session in this folder, speech and text included, for the command replay."""
-    hook: HttpUrl | None = None
+    hook: HttpUrl | None = Field(default=None, repr=False)
     """Post the text of each finished turn of live sessions to this address, as a signed webhook. It goes
     nowhere else, and no redirection is followed."""
     hook_secret: SecretStr | None = Field(default=None, min_length=1)
@@ -131,8 +141,9 @@ class Settings(ModelSettings, BaseSettings):
     hook_dead_letters: Path | None = None
     """Append to this file what the hook's receiver did not take, text included. Unless set, it is lost."""
 
-    engine: Literal["faster_whisper", "openvino", "replay"] = "faster_whisper"
-    """What listens: Whisper in CTranslate2, Whisper in OpenVINO, which needs the extra openvino, or a script
+    engine: Literal["faster_whisper", "openvino", "openai_http", "replay"] = "faster_whisper"
+    """What listens: Whisper in CTranslate2; Whisper in OpenVINO, which needs the extra openvino; whatever
+    serves OpenAI's file API at remote_url, like vLLM, whisper.cpp's server, speaches or OpenAI; or a script
     that is read out whatever is said, for demos and load tests."""
     models: NamedModels = {}
     """Further models, each loaded when first asked for by its name. The file has a table for each,
@@ -146,6 +157,11 @@ class Settings(ModelSettings, BaseSettings):
     vad: Literal["auto", "silero", "webrtc", "energy"] = "auto"
     """What tells speech from silence: the Silero network, WebRTC's detector if its extra is installed, or
     loudness alone. auto is Silero, and WebRTC where the main model runs on OpenVINO's GPU or NPU."""
+    audio_format: FormatName = "pcm16"
+    """Audio of realtime clients that name no format."""
+    audio_rate: Annotated[int, AfterValidator(_rate)] = PCM16_24K.rate
+    """Samples in a second of their PCM, unless they name a rate: with ?sample_rate= in the address, or in the
+    session. OpenAI's is the default; programs that speak to Whisper without it mostly have 16000."""
     noise_reduction: Literal["auto", "off"] = "auto"
     """Let clients ask for it, if the extra that does it is installed; or never."""
     longest_turn: float = Field(default=28, gt=0)
@@ -258,6 +274,7 @@ def check(settings: Settings) -> list[str]:
         *_lost_aliases(settings),
         *_missing_script(settings),
         *_strange_devices(settings),
+        *_strange_remotes(settings),
         *_strange_hook(settings),
     ]
 
@@ -419,10 +436,36 @@ def _missing_script(settings: Settings) -> Iterator[str]:
 def _strange_devices(settings: Settings) -> Iterator[str]:
     """Those of OpenVINO only the machine can tell."""
     if settings.engine == "faster_whisper":
-        for name, model in {"": settings, **settings.models}.items():
+        for where, model in _tables_of_models(settings).items():
             if model.device not in _DEVICES:
-                where = f"models.{name}.device" if name else "device"
-                yield f"{where}: {settings.engine} has {', '.join(_DEVICES)}."
+                intel = any(kind in model.device for kind in _INTELS)
+                elsewhere = " Intel's GPUs and NPUs are for --engine openvino." if intel else ""
+                yield f"{where}device: {settings.engine} has {', '.join(_DEVICES)}.{elsewhere}"
+
+
+def _strange_remotes(settings: Settings) -> Iterator[str]:
+    if settings.engine != "openai_http":
+        for where, model in _tables_of_models(settings).items():
+            for name in ("remote_url", "remote_key"):
+                if getattr(model, name) is not None:
+                    yield f"{where}{name}: this does nothing without the engine openai_http."
+        return
+    if settings.remote_url is None:
+        yield "remote_url: set it to where the remote engine's API is, like http://127.0.0.1:8080/v1."
+    if "model" not in settings.model_fields_set:
+        yield "model: name one that the remote engine serves."
+    for where, model in _tables_of_models(settings).items():
+        if model.remote_url is not None and not _is_plain(model.remote_url):
+            yield f"{where}remote_url: leave out passwords and what follows ? or #; keys go into remote_key."
+
+
+def _tables_of_models(settings: Settings) -> Mapping[str, ModelSettings]:
+    """By what goes before their settings."""
+    return {"": settings, **{f"models.{name}.": model for name, model in settings.models.items()}}
+
+
+def _is_plain(url: HttpUrl) -> bool:
+    return not (url.username or url.password or url.query or url.fragment)
 
 
 def _strange_hook(settings: Settings) -> Iterator[str]:
@@ -440,9 +483,22 @@ def _strange_hook(settings: Settings) -> Iterator[str]:
 def _line(name: str, value: object) -> str:
     if value is None:
         return f"# {name} is not set"
-    line = f"{name} = {_quoted(value)}"
+    told = _discreet(str(value)) if isinstance(value, HttpUrl) or name == "otlp" else value
+    line = f"{name} = {_quoted(told)}"
     # Asterisks would be taken for a key if this were loaded again.
-    return f"# {line}" if _is_secret(value) else line
+    return f"# {line}" if _is_secret(value) or _HIDDEN in str(told) else line
+
+
+_HIDDEN: Final = "**********"
+"""As pydantic hides secrets."""
+
+
+def _discreet(address: str) -> str:
+    """Without what may be a password or a key."""
+    parts = urlsplit(address)
+    _, at, host = parts.netloc.rpartition("@")
+    netloc, query = f"{_HIDDEN}@{host}" if at else host, _HIDDEN if parts.query else ""
+    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
 
 
 def _table(name: str, values: Mapping[str, object]) -> list[str]:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final, Literal, Protocol, TypeVar
 
 from realtime_asr.audio.detection import Eagerness, SemanticVad, ServerVad, TurnDetection
-from realtime_asr.audio.formats import PCM16_24K, AudioFormat
+from realtime_asr.audio.formats import PCM16_24K, USUAL_FORMATS, AudioFormat, Encoding
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.agreement import USUAL, Delay
 from realtime_asr.transcript.request import Task, TurnRequest
@@ -135,7 +135,8 @@ class SemanticVadPatch:
 class Patch:
     """Only what was sent; None means off."""
 
-    format: AudioFormat | Unset = UNSET
+    format: AudioFormat | Encoding | Unset = UNSET
+    """An encoding alone says nothing of the rate."""
     transcription: TranscriptionPatch | Unset | None = UNSET
     noise_reduction: NoiseReductionPatch | Unset | None = UNSET
     detection: ServerVadPatch | SemanticVadPatch | Unset | None = UNSET
@@ -198,13 +199,19 @@ def accept(config: SessionConfig, patch: Patch, limits: Limits) -> SessionConfig
     """The configuration after the patch, or the first thing wrong with it."""
     changed = replace(
         config,
-        format=_given(patch.format, config.format),
+        format=_format(config.format, patch.format),
         transcription=_transcription(config.transcription, patch.transcription, limits.models.default),
         noise_reduction=_noise_reduction(config.noise_reduction, patch.noise_reduction, limits),
         chosen_detection=_detection(config.chosen_detection, patch.detection),
         include=_given(patch.include, config.include),
     )
     return _objection(patch.transcription, changed.transcription, limits.models) or changed
+
+
+def _format(now: AudioFormat, patch: AudioFormat | Encoding | Unset) -> AudioFormat:
+    if not isinstance(patch, Encoding):
+        return _given(patch, now)
+    return now if now.encoding is patch else USUAL_FORMATS[patch]
 
 
 def _transcription(

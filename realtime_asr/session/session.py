@@ -136,8 +136,7 @@ class Session:
             case EndSession():
                 self._wind_down(SessionClosed(), Close(1000, ""))
             case Drain():
-                told = () if command.problem is None else (Rejected(command.problem),)
-                self._wind_down(*told, Close(command.code, command.reason))
+                self._drain(command)
             case HangUp():
                 self._hang_up()
             case _:
@@ -164,6 +163,12 @@ class Session:
             self._wind_down(Rejected(Problem("session_expired", message)), Close(1001, message))
         else:
             self._give_up("The session ended before this item was transcribed.")
+
+    def _drain(self, command: Drain) -> None:
+        if self._farewell is None and self._limits.warning_seconds is not None:
+            self._emit(SessionExpiring(self._limits.drain_seconds))
+        told = () if command.problem is None else (Rejected(command.problem),)
+        self._wind_down(*told, Close(command.code, command.reason))
 
     def _wind_down(self, *farewell: Output) -> None:
         """Take no more audio, finish what was said, then say farewell."""

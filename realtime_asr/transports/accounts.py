@@ -97,6 +97,7 @@ class _Account:
     def __init__(self) -> None:
         self.open = 0
         self.starts = Spending()
+        self.mints = Spending()
         self.audio = Spending()
         self.in_flight = Budget(inf)
 
@@ -111,16 +112,37 @@ class Accounts:
         self._clock = clock
         self._accounts: dict[str, _Account] = {}
 
+    def in_flight(self, key_id: str) -> Budget:
+        """For all that comes with a key, or with the client secrets it minted."""
+        budget = self._account(key_id).in_flight
+        budget.most = self.allowances.of(key_id).in_flight or inf
+        return budget
+
     def open(self, key_id: str, proof: Proof) -> "Ticket | NotNow":
         """A place for one more session or file."""
         may, now = self.allowances.of(key_id), self._clock.now()
-        account = self._accounts.setdefault(key_id, _Account())
+        account = self._account(key_id)
         if refusal := _too_much(may, account, now):
             return refusal
         if may.starts_per_minute:
             account.starts.spend(1, may.starts_per_minute, now)
-        account.in_flight.most = may.in_flight or inf
         return Ticket(self, account, key_id, proof, self._clock)
+
+    def mint(self, key_id: str) -> NotNow | None:
+        """Puts a client secret on the account, of as many as there may be starts: each is for one. If the
+        answer is that it is too much, there is none.
+        """
+        most, now = self.allowances.of(key_id).starts_per_minute, self._clock.now()
+        mints = self._account(key_id).mints
+        if not most:
+            return None
+        if wait := mints.wait(1, most, now):
+            return not_now(f"Rate limit reached: {most} client secrets per minute.", wait)
+        mints.spend(1, most, now)
+        return None
+
+    def _account(self, key_id: str) -> _Account:
+        return self._accounts.setdefault(key_id, _Account())
 
 
 def _too_much(may: Allowance, account: _Account, now: float) -> NotNow | None:
@@ -164,11 +186,6 @@ class Ticket:
 
     def __exit__(self, *_: object) -> None:
         self.release()
-
-    @property
-    def in_flight(self) -> Budget:
-        """The key's."""
-        return self._account.in_flight
 
     def seat(self, session_id: str) -> None:
         """The session is who holds it from here on, and can be ended."""

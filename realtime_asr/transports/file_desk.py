@@ -1,9 +1,10 @@
 """Where recordings are handed in: who may, how large and how many, and the session that hears them."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, Final, TypeAlias, cast
@@ -14,9 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realtime_asr.decoders.recording import Recording, UnreadableRecording, open_recording
 from realtime_asr.dialects.openai_file_answers import Transcript, broken, done, grown, too_large, written
-from realtime_asr.dialects.openai_files import Enclosed, FileRequest
+from realtime_asr.dialects.openai_files import MOST_IN_FIELDS, Enclosed, FileRequest
 from realtime_asr.runtime.ids import session_id
-from realtime_asr.runtime.recordings import CutShort, transcribed
+from realtime_asr.runtime.recordings import CutShort, transcribed, understood
 from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.session.config import SessionConfig
 from realtime_asr.session.events import (
@@ -27,18 +28,20 @@ from realtime_asr.session.events import (
     TranscriptFailed,
 )
 from realtime_asr.session.problem import Problem
-from realtime_asr.transports.accounts import NotNow, Ticket, not_now
+from realtime_asr.transports.accounts import LATER_SECONDS, NotNow, Ticket, not_now
+from realtime_asr.transports.in_flight import holding_of
 from realtime_asr.transports.openai_errors import error_response
 from realtime_asr.transports.openai_rest import admit, later, not_ready, visitor
 from realtime_asr.transports.reception import Caller, Reception
-from realtime_asr.transports.uploads import MOST_IN_FIELDS, MalformedForm, OversizedForm
+from realtime_asr.transports.uploads import MalformedForm, OversizedForm
 
 IN_MEMORY: Final = 1024 * 1024
 """Bytes of a file for which no disk is needed."""
-_DOOR: Final = "files"
+DOOR: Final = "files"
 _STALLED_SECONDS: Final = 30.0
 """Who sends nothing for so long holds a place for nothing."""
 _REMEMBERED: Final = 4096
+_LOG: Final = logging.getLogger(__name__)
 
 _Turns: TypeAlias = AsyncGenerator[tuple[TranscriptCompleted, int]]
 """Each with the sample it begins at."""
@@ -61,8 +64,9 @@ class FileDesk:
     """Seconds in which the newest were answered once they had come up."""
     _taken: int = 0
 
-    def door(self, read: Read, write: Write = written) -> ASGIApp:
-        return _Door(self, read, write)
+    def door(self, read: Read, write: Write = written, member: str = "file") -> ASGIApp:
+        """`member` is where clients put the recording."""
+        return _Door(self, read, write, member)
 
     @property
     def crowd(self) -> NotNow | None:
@@ -144,17 +148,18 @@ class _Door:
     desk: FileDesk
     read: Read
     write: Write
+    member: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         try:
             caller, ticket = self._admit(request)
-            with ticket, self.desk.place(), SpooledTemporaryFile(IN_MEMORY) as spooled:
-                file = cast("BinaryIO", spooled)
+            budget = self.desk.reception.accounts.in_flight(caller.key_id)
+            with ticket, self.desk.place(), holding_of(scope).counted_for(budget), _scratch() as file:
                 asked = await self._read(request, file)
                 config = self._configure(caller, asked)
-                guest = visitor(request, _DOOR, caller)
-                job = _Job(self.desk.reception, caller, guest, ticket, asked, config, self.write)
+                guest = visitor(request, DOOR, caller)
+                job = _Job(self.desk.reception, caller, guest, ticket, asked, config, self.write, self.member)
                 began = self.desk.reception.clock.now()
                 if await _while_there(receive, job.run(file, request, send)):
                     self.desk.took.append(self.desk.reception.clock.now() - began)
@@ -169,12 +174,12 @@ class _Door:
     def _admit(self, request: Request) -> tuple[Caller, Ticket]:
         """All that can keep somebody out, before anything is read."""
         reception = self.desk.reception
-        caller = admit(request, reception, door=_DOOR)
+        caller = admit(request, reception, door=DOOR)
         if isinstance(caller, Response):
             raise _Refused(caller)
         ticket = self.desk.crowd or reception.admit_start(caller)
         if isinstance(ticket, NotNow):
-            reception.turned_away(visitor(request, _DOOR, caller), ticket.problem)
+            reception.turned_away(visitor(request, DOOR, caller), ticket.problem)
             raise _Refused(later(ticket))
         return caller, ticket
 
@@ -182,14 +187,17 @@ class _Door:
         """Leaves the recording in the file, ready to be read."""
         try:
             asked = await self.read(Upload(request, self.desk.largest, self.desk.reception.strict), file)
+            file.seek(0)
         except MalformedForm as error:
             asked = error.problem
         except OversizedForm as error:
             body = too_large(error.read, error.largest).model_dump_json()
             raise _Refused(Response(body, 413, media_type="application/json")) from None
+        except OSError as error:
+            _LOG.error("file not taken", extra={"facts": {"reason": error.strerror}})
+            raise _Refused(error_response(503, _NO_ROOM, {"Retry-After": str(LATER_SECONDS)})) from None
         if isinstance(asked, Problem):
             raise _Refused(error_response(400, asked))
-        file.seek(0)
         return asked
 
     def _configure(self, caller: Caller, asked: FileRequest) -> SessionConfig:
@@ -215,12 +223,13 @@ class _Job:
     asked: FileRequest
     config: SessionConfig
     write: Write
+    member: str
 
     async def run(self, file: BinaryIO, request: Request, send: Send) -> None:
         try:
             recording = await asyncio.to_thread(open_recording, file)
         except UnreadableRecording as error:
-            raise _Broke(400, _unreadable(error)) from None
+            raise _Broke(400, self._unreadable(error)) from None
         claimed = recording.seconds or 0.0
         if busy := self.ticket.heard(claimed):
             raise _Refused(later(busy))
@@ -253,7 +262,7 @@ class _Job:
                         case _:
                             pass
         except UnreadableRecording as error:
-            raise _Broke(400, _unreadable(error)) from None
+            raise _Broke(400, self._unreadable(error)) from None
         except CutShort:
             raise _Broke(503, _RESTARTING) from None
 
@@ -282,13 +291,23 @@ class _Job:
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(events(), headers=headers, media_type="text/event-stream")
 
+    def _unreadable(self, error: UnreadableRecording) -> Problem:
+        return Problem("invalid_value", str(error), self.member)
+
     def _understood(self) -> FileRequest:
-        """Now that the model is loaded it may turn out to know one language only."""
-        model = self.config.transcription.model if self.config.transcription else ""
-        known = self.reception.models(self.caller).languages(model)
-        if self.asked.language is None and known is not None and len(known) == 1:
-            return replace(self.asked, language=min(known))
-        return self.asked
+        return understood(self.asked, self.config, self.reception.models(self.caller))
+
+
+@contextmanager
+def _scratch() -> Iterator[BinaryIO]:
+    """A file of which nothing stays."""
+    spooled = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed below
+    try:
+        yield cast("BinaryIO", spooled)
+    finally:
+        # What a full disk did not take, closing offers it once more.
+        with suppress(OSError):
+            spooled.close()
 
 
 def _status(problem: Problem) -> int:
@@ -314,10 +333,6 @@ async def _soon(chunk: Awaitable[bytes | None]) -> bytes | None:
         raise _Refused(error_response(408, Problem(None, message), {"Connection": "close"})) from None
 
 
-def _unreadable(error: UnreadableRecording) -> Problem:
-    return Problem("invalid_value", str(error), "file")
-
-
 async def _while_there(receive: Receive, work: Coroutine[None, None, None]) -> bool:
     """Drops the work when the client goes, as nobody would read what comes of it: False then."""
     working, going = asyncio.create_task(work), asyncio.create_task(_gone(receive))
@@ -337,6 +352,9 @@ async def _gone(receive: Receive) -> None:
         """Whatever else comes after the body is nothing to us."""
 
 
+_NO_ROOM: Final = Problem(
+    None, "The server has no room for your file now. Send it again later.", kind="server_error"
+)
 _RESTARTING: Final = Problem(
     None, "The server is restarting. Send the file again in a moment.", kind="server_error"
 )

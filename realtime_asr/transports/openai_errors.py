@@ -14,7 +14,9 @@ from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, 
 from realtime_asr.runtime.ids import request_id
 from realtime_asr.session.problem import Problem
 
-_HEADER: Final = "x-request-id"
+HEADERS: Final = "headers"
+"""By this name they are in the state of a request."""
+_REQUEST_ID: Final = "x-request-id"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -30,7 +32,10 @@ def error_response(status: int, problem: Problem, headers: Mapping[str, str] | N
 
 
 class RequestIds:
-    """Names every HTTP request, and tells the name in its response; so with handshakes that are refused."""
+    """Names every HTTP request, and tells the name in its response; so with handshakes that are refused.
+
+    What else is to be told in every response is added to the headers in the request's state.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -39,11 +44,11 @@ class RequestIds:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        name = scope.setdefault("state", {})["request_id"] = request_id()
+        headers = scope.setdefault("state", {})[HEADERS] = {_REQUEST_ID: request_id()}
 
         async def send_named(message: Message) -> None:
             if message["type"] in {"http.response.start", "websocket.http.response.start"}:
-                MutableHeaders(scope=message)[_HEADER] = name
+                MutableHeaders(scope=message).update(headers)
             await send(message)
 
         await self._app(scope, receive, send_named)
@@ -66,13 +71,14 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _broke(request: Request, _: Exception) -> Response:
-    name = request.state.request_id
+    headers = request.scope["state"][HEADERS]
+    name = headers[_REQUEST_ID]
     _LOG.error("request broke", extra={"facts": {"request": name}})
     message = (
         f"The server had an error while processing your request. Tell who runs it the request id {name}."
     )
-    # Starlette answers these from outside every middleware, so the header has to be set here.
-    return error_response(500, Problem(None, message, kind="server_error"), {_HEADER: name})
+    # Starlette answers these from outside every middleware, so the headers have to be set here.
+    return error_response(500, Problem(None, message, kind="server_error"), headers)
 
 
 EXCEPTION_HANDLERS: Final[Mapping[Any, ExceptionHandler]] = {HTTPException: _refused, Exception: _broke}

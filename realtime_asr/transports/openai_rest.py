@@ -72,10 +72,15 @@ def denied(asking: HTTPConnection, reception: Reception, door: str = _DOOR) -> R
     if not reception.ready:
         reception.turned_away(visitor(asking, door), _NOT_READY)
         return not_ready()
-    if not reception.doorkeeper.welcomes(asking.headers.get("origin"), asking.headers.get("host")):
-        reception.turned_away(visitor(asking, door), _FOREIGN)
-        return foreign()
-    return None
+    return uninvited(asking, reception, door)
+
+
+def uninvited(asking: HTTPConnection, reception: Reception, door: str = _DOOR) -> Response | None:
+    """May pages from there talk to the server?"""
+    if reception.doorkeeper.welcomes(asking.headers.get("origin"), asking.headers.get("host")):
+        return None
+    reception.turned_away(visitor(asking, door), _FOREIGN)
+    return foreign()
 
 
 def visitor(asking: HTTPConnection, door: str, caller: Caller | None = None) -> Visitor:
@@ -121,7 +126,7 @@ async def _mint(
     caller = admit(request, reception)
     if isinstance(caller, Response):
         return caller
-    body = _crowded(request, reception, caller) or await read_body(request, _LARGEST_BODY)
+    body = _too_many(request, reception, caller) or await read_body(request, _LARGEST_BODY)
     if isinstance(body, Response):
         return body
     wish = read(body, strict=reception.strict)
@@ -138,13 +143,14 @@ async def _mint(
     return JSONResponse(answer(session, minted))
 
 
-def _crowded(request: Request, reception: Reception, caller: Caller) -> Response | None:
-    """Where a new session would find no room."""
+def _too_many(request: Request, reception: Reception, caller: Caller) -> Response | None:
+    """Where a new session would find no room, or the key has minted enough."""
     crowd = reception.crowd
-    if crowd is None:
+    busy = reception.accounts.mint(caller.key_id) if crowd is None else NotNow(crowd)
+    if busy is None:
         return None
-    reception.turned_away(visitor(request, _DOOR, caller), crowd)
-    return later(NotNow(crowd))
+    reception.turned_away(visitor(request, _DOOR, caller), busy.problem)
+    return later(busy)
 
 
 async def _revoke(request: Request, reception: Reception) -> Response:

@@ -11,7 +11,7 @@ from realtime_asr.runtime.clock import Clock
 from realtime_asr.runtime.ids import event_id, session_id
 from realtime_asr.runtime.sessions import Sessions
 from realtime_asr.runtime.visitor import Visitor
-from realtime_asr.session.config import Limits, Models, Patch, SessionConfig, TranscriptionPatch, accept
+from realtime_asr.session.config import Limits, Models, Patch, SessionConfig, accept
 from realtime_asr.session.problem import Problem
 from realtime_asr.transports.accounts import NOBODY, Accounts, NotNow, Proof, Ticket, not_now
 
@@ -97,7 +97,7 @@ class Reception:
     @property
     def stalled(self) -> bool:
         """A model's passes all hang: what is said to it is not transcribed."""
-        return any(engine.stalled for engine in self.catalogue.batching.values())
+        return any(engine.stalled for engine in self.catalogue.accountable.values())
 
     def admit_start(self, caller: Caller) -> Ticket | NotNow:
         """A place for a session or a file of this caller's, where server and key have one left."""
@@ -121,11 +121,11 @@ class Reception:
             if not self.doorkeeper.accepts(ticket.proof):
                 self.sessions.end(name, UNAUTHORISED, _REVOKED)
 
-    def start(self, shape: Shape, caller: Caller, model: str | None) -> Starting | Problem:
+    def start(self, shape: Shape, caller: Caller, asked: Patch | Problem) -> Starting | Problem:
         """What the caller's next session begins with. A secret's own configuration has the last word."""
         config = self.configure(
             caller,
-            Patch(transcription=TranscriptionPatch(model)) if model else Patch(),
+            asked,
             read_session(caller.session or {}, caller.shape or shape),
         )
         if isinstance(config, Problem):

@@ -6,10 +6,11 @@ from typing import Any, Final
 import kubernetes_validate
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from realtime_asr.server.settings import PREFIX
-from realtime_asr.server.watching.metrics import NAMES
 from tests.docker.shipped import OVERLAYS, ROOT, rendered
+from tests.server.house import open_house
 
 KUBERNETES: Final = "1.34"
 each_overlay = pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: overlay.name)
@@ -46,14 +47,55 @@ def test_pods_are_given_longer_to_leave_than_the_server_takes(overlay: Path) -> 
     assert takes < pods(overlay)["terminationGracePeriodSeconds"]
 
 
+def asked(overlay: Path) -> dict[str, Any]:
+    """What the autoscaler goes by."""
+    [metric] = rendered(overlay)["HorizontalPodAutoscaler"]["spec"]["metrics"]
+    pods: dict[str, Any] = metric["pods"]
+    return pods
+
+
 @each_overlay
 def test_pods_are_added_before_the_server_refuses_anybody(overlay: Path) -> None:
-    manifests = rendered(overlay)
-    [metric] = manifests["HorizontalPodAutoscaler"]["spec"]["metrics"]
-    most = int(manifests["ConfigMap"]["data"][f"{PREFIX}MAX_SESSIONS"])
+    most = int(rendered(overlay)["ConfigMap"]["data"][f"{PREFIX}MAX_SESSIONS"])
 
-    assert metric["pods"]["metric"]["name"] in NAMES
-    assert int(metric["pods"]["target"]["averageValue"]) < most
+    assert int(asked(overlay)["target"]["averageValue"]) < most
+
+
+@each_overlay
+def test_a_fresh_server_tells_what_the_autoscaler_asks_for(overlay: Path) -> None:
+    """Files take no place among sessions, and no pod is added for them."""
+    adapter = yaml.safe_load((ROOT / "kubernetes/examples/prometheus-adapter.yaml").read_text())
+    [rule] = adapter["rules"]["custom"]
+    name, _, _ = rule["seriesQuery"].partition("{")
+    with open_house() as client:
+        families = text_string_to_metric_families(client.get("/metrics").text)
+        doors = {
+            sample.labels["door"]: sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == name
+        }
+
+    assert rule["name"]["as"] == asked(overlay)["metric"]["name"]
+    assert 'door!="files"' in rule["metricsQuery"]
+    assert {"realtime": 0, "post": 0, "files": 0} == doors
+
+
+@each_overlay
+def test_where_a_pod_wants_a_gpu_the_old_one_goes_first(overlay: Path) -> None:
+    [container] = pods(overlay)["containers"]
+    wants_gpu = any("/" in name for name in container["resources"]["limits"])
+
+    surge = rendered(overlay)["Deployment"]["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+
+    assert surge == (0 if wants_gpu else 1)
+
+
+def test_what_is_compiled_for_a_gpu_has_room() -> None:
+    [openvino] = [overlay for overlay in OVERLAYS if overlay.name == "openvino"]
+    [state] = [each for each in pods(openvino)["volumes"] if each["name"] == "state"]
+
+    assert "8Gi" == state["emptyDir"]["sizeLimit"]
 
 
 @each_overlay

@@ -1,14 +1,18 @@
 """Engines that fail in every way they can: items fail, sessions live, and nothing is left behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 import pytest
 
+from realtime_asr.audio.timeline import RATE
 from realtime_asr.engines import catalogue as shop_module
 from realtime_asr.engines.batching import BatchingEngine
-from realtime_asr.engines.engine import EngineError, Passed, UnusableModel
+from realtime_asr.engines.engine import EngineError, Job, Passed, Text, UnusableModel
+from realtime_asr.engines.precedence import Precedence
 from realtime_asr.runtime.runner import Runner
 from realtime_asr.runtime.sessions import Sessions
 from realtime_asr.runtime.visitor import Visitor
@@ -23,7 +27,7 @@ from realtime_asr.session.events import (
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.hypothesis import Hypothesis
 from realtime_asr.transcript.request import TurnRequest
-from tests.engines.fakes import FakeModel
+from tests.engines.fakes import FakeModel, tone
 from tests.engines.test_catalogue import Fake, History, catalogue, offer
 from tests.fakes import (
     LoudnessScorer,
@@ -38,9 +42,11 @@ from tests.fakes import (
     silence,
     speech,
 )
+from tests.faults.machine import within
 from tests.runtime.test_legible import GARBAGE
 from tests.runtime.test_runner import Watcher, ends, finish, runner, settled, told, transcripts
 
+PASS_SECONDS: Final = 0.1
 TURN: Final = AppendAudio(speech(0.3)), AppendAudio(silence(0.5))
 
 
@@ -403,3 +409,64 @@ async def test_where_more_is_said_than_can_be_heard_guesses_are_shed_and_finals_
     assert {(1000, "")} == {channel.closed for channel in channels}
     assert len([each for each in passed if each.kind == "guess"]) <= 1
     assert 0 == len(house)
+
+
+class Steady(FakeModel):
+    """Every pass takes ten steps, and as long as every other, but for letting urgent ones go first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._precedence = Precedence(1)
+
+    def transcribe(self, batch: Sequence[Job]) -> Sequence[Text | EngineError]:
+        with self._precedence.urgent() if batch[0].urgent else nullcontext():
+            for _ in range(10):
+                if not batch[0].urgent:
+                    self._precedence.give_way()
+                time.sleep(PASS_SECONDS / 10)
+        return super().transcribe(batch)
+
+
+async def final_after(engine: BatchingEngine, pause: float = 0.0) -> float:
+    """Seconds from the end of a turn to its text."""
+    await asyncio.sleep(pause)
+    turn = engine.open(TurnRequest("whisper-1"))
+    turn.feed(tone(0.5, RATE))
+    began = time.perf_counter()
+    turn.finish(RATE)
+    said = [hypothesis async for hypothesis in turn.hypotheses()]
+    assert said[-1].final
+    return time.perf_counter() - began
+
+
+async def speak_on(engine: BatchingEngine) -> None:
+    """Somebody who never ends, and wants a guess with every pass."""
+    turn = engine.open(TurnRequest("whisper-1"))
+    try:
+        while True:
+            turn.feed(tone(0.5, round(RATE * PASS_SECONDS)))
+            await asyncio.sleep(PASS_SECONDS)
+    finally:
+        turn.abandon()
+
+
+async def test_where_five_times_too_much_is_said_finals_come_at_most_twice_as_late() -> None:
+    engine, stretches = BatchingEngine(Steady(), partial_every_seconds=PASS_SECONDS), list[float]()
+    await engine.start()
+
+    async def slowest_beside_a_crowd() -> float:
+        """In times as long as it takes alone."""
+        alone = max([await final_after(engine) for _ in range(5)])
+        crowd = [asyncio.create_task(speak_on(engine)) for _ in range(5)]
+        beside = max([await final_after(engine, pause=PASS_SECONDS) for _ in range(10)])
+        stretches.append(engine.account.stretch)
+        for speaker in crowd:
+            speaker.cancel()
+        await asyncio.gather(*crowd, return_exceptions=True)
+        return beside / alone
+
+    await within(2, slowest_beside_a_crowd)
+    await engine.stop()
+
+    assert engine.account.guesses > 0
+    assert min(stretches) > 5

@@ -17,6 +17,8 @@ from urllib.request import urlopen
 COMMAND: Final = Path(sys.executable).with_name("realtime-asr")
 KEY: Final = "sk-journeys-0123456789abcdef"
 """The one the server over TLS knows."""
+ENGINE: Final = "REALTIME_ASR_ENGINE"
+"""All journeys can be made on another one: `REALTIME_ASR_ENGINE=openvino pytest tests/journeys`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,13 @@ def running(
     authority: Path | None = None,
     command: Sequence[str | Path] = (COMMAND,),
     port: int = 0,
+    ends_with: int = 0,
 ) -> Iterator[Server]:
-    """Ready inside the block. After it the server is told to leave, and must do so without complaint."""
+    """Ready inside the block. After it the server is told to leave, and must do so without complaint, unless it
+    is to be ended otherwise before.
+    """
     log = folder / "server.log"
-    # All but the engine: all journeys can be made on another one.
-    ours = {name for name in os.environ if name.startswith("REALTIME_ASR_")} - {"REALTIME_ASR_ENGINE"}
+    ours = {name for name in os.environ if name.startswith("REALTIME_ASR_")} - {ENGINE}
     clean = {name: value for name, value in os.environ.items() if name not in ours}
     with (
         log.open("wb") as sink,
@@ -76,7 +80,7 @@ def running(
         finally:
             process.terminate()
             code = process.wait(timeout=30)
-    assert code == 0, log.read_text()
+    assert code == ends_with, log.read_text()
 
 
 def trusting(authority: Path) -> ssl.SSLContext:

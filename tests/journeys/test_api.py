@@ -2,7 +2,10 @@
 
 import re
 
+from tests.journeys.marks import SCRIPTED
 from tools.probe_api import probe
+
+pytestmark = SCRIPTED
 
 
 def test_every_answer_is_a_documented_one_whatever_is_asked() -> None:

@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
+import httpx
 import pytest
 
 from realtime_asr.audio.formats import Encoding
-from tests.journeys.hearing import Event, by_item, short_name, transcripts
-from tests.journeys.server import Server
+from realtime_asr.dialects.negotiate import Shape
+from tests.journeys.hearing import Event, assert_reads, by_item, short_name, transcripts
+from tests.journeys.server import Server, running
 from tests.journeys.speaking import calling, g711, pcm16, silence
 from tests.speech.clips import word_error_rate
 
@@ -48,6 +51,57 @@ async def test_other_encodings_give_the_same_words(server: Server, other_wire: W
 
     # A telephone carries nothing above 4 kHz, where many consonants are told apart.
     assert word_error_rate(usual, other) <= 0.1
+
+
+BETA: Final = {"OpenAI-Beta": "realtime=v1"}
+AT_16K: Final = {"input_audio_format": "pcm16", "input_audio_sample_rate": 16_000}
+
+
+@pytest.mark.parametrize(
+    ("address", "update"),
+    [
+        ("/realtime?intent=transcription&sample_rate=16000", {"input_audio_format": "pcm16"}),
+        ("/realtime/intent=transcription?sample_rate=16000", {}),
+        ("/realtime?intent=transcription", AT_16K),
+    ],
+    ids=["address", "literal path", "update"],
+)
+async def test_a_client_of_the_rfc_may_say_that_it_sends_16_khz(
+    server: Server, address: str, update: dict[str, Any]
+) -> None:
+    async with calling(server, address, Shape.BETA, additional_headers=BETA) as caller:
+        await caller.say("transcription_session.update", session={**update, "turn_detection": None})
+        await caller.speak(pcm16("bridge", 16_000), bytes_per_second=32_000)
+        await caller.commit()
+        heard = await caller.hear_until("completed")
+
+    assert [16_000] == [
+        event["session"]["input_audio_sample_rate"] for event in heard if short_name(event) == "updated"
+    ]
+    assert_reads(heard, "bridge")
+
+
+async def test_a_secret_carries_the_rate(server: Server) -> None:
+    async with httpx.AsyncClient(base_url=server.base_url) as client:
+        made = (await client.post("/realtime/transcription_sessions", json=AT_16K)).json()
+    secret = {"Authorization": f"Bearer {made['client_secret']['value']}"}
+
+    async with calling(server, shape=Shape.BETA, additional_headers=secret) as caller:
+        await caller.speak(pcm16("bridge", 16_000) + silence(1000, 16_000), bytes_per_second=32_000)
+        heard = await caller.hear_until("completed")
+
+    assert 16_000 == made["input_audio_sample_rate"] == heard[0]["session"]["input_audio_sample_rate"]
+    assert_reads(heard, "bridge")
+
+
+async def test_a_server_may_take_16_khz_from_all_who_say_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, "--audio-rate", "16000") as server:
+        async with calling(server) as caller:
+            await caller.speak(pcm16("bridge", 16_000) + silence(1000, 16_000), bytes_per_second=32_000)
+            heard = await caller.hear_until("completed")
+
+    assert {"type": "audio/pcm", "rate": 16_000} == heard[0]["session"]["audio"]["input"]["format"]
+    assert_reads(heard, "bridge")
 
 
 async def heard(server: Server, wire: Wire, name: str) -> str:

@@ -15,15 +15,17 @@ from typing import Any, Final
 import httpx
 import numpy as np
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime_asr.audio.formats import encode_pcm16
 from tests.fakes import tone
 from tests.journeys.faulty_server import FAULT
+from tests.journeys.marks import SCRIPTED
 from tests.journeys.server import Server, running
 from tests.journeys.speaking import Caller, calling
 from tests.server.watching.collector import collector
 
+pytestmark = SCRIPTED
 CANARY: Final = "zebrafinch"
 """In all that clients show or say, and in what the engine hears."""
 KEY: Final = f"sk-{CANARY}-0123456789-abcdefghij"
@@ -95,6 +97,10 @@ async def come_in_every_way(server: Server) -> None:
     ):
         async with calling(server, **wrong) as stranger:
             await until_gone(stranger)
+    for nowhere in (f"/realtime/{KEY}", f"/{CANARY}"):
+        with pytest.raises(InvalidStatus):
+            async with calling(server, nowhere, **in_header(KEY)):
+                pass
     async with calling(server, f"/realtime?model={CANARY}", **in_header(KEY)) as stranger:
         await until_gone(stranger)
     async with calling(server, **in_header(KEY)) as caller:
@@ -128,6 +134,9 @@ async def upload(server: Server) -> None:
         await http.post("/audio/transcriptions", json={"file": CANARY, CANARY: CANARY})
         await http.post("/realtime/client_secrets", content=f'{{"{CANARY}"')
         await http.get("/models", params={"api-key": KEY, "q": CANARY})
+        for path in (f"/models/{KEY}", f"/{KEY}", f"/audio/{CANARY}"):
+            await http.get(path)
+        await http.request(CANARY.upper(), "/models")
     async with client(server, f"sk-{CANARY}-wrong") as http:
         await http.get("/models")
         await http.get(server.base_url.replace("/v1", "/stats"))

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from realtime_asr.audio.formats import ULAW_8K, AudioFormat, Encoding
 from realtime_asr.bench.capacity import Found
 from realtime_asr.engines.engine import Capabilities, Engine, UnusableModel
 from realtime_asr.runtime.visitor import Visitor
@@ -128,6 +129,14 @@ def test_a_session_lasts_as_long_as_it_is_set() -> None:
 
 def test_a_turn_is_as_long_as_it_is_set() -> None:
     assert gateway(longest_turn=2.0).sessions.limits.longest_turn == 32_000
+
+
+def test_clients_that_name_no_format_have_the_servers() -> None:
+    usual, other = gateway(audio_rate=16_000), gateway(audio_format="g711_ulaw", audio_rate=16_000)
+
+    assert [AudioFormat(Encoding.PCM16, 16_000), ULAW_8K] == [
+        house.reception.config.format for house in (usual, other)
+    ]
 
 
 def test_where_a_model_lies_is_not_told_to_clients(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from starlette.testclient import TestClient
 
 from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.catalogue import Progress
+from realtime_asr.server.watching.instruments import SESSIONS_OPEN
+from realtime_asr.server.watching.metrics import NAMES, base_name
 from tests.engines.fakes import FakeModel
-from tests.fakes import silence, speech
+from tests.fakes import ScriptedEngine, silence, speech
 from tests.server.house import closed_house, gateway, open_house
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -30,7 +32,7 @@ def test_a_server_that_lives_says_so_before_it_is_ready() -> None:
         "status": "not ready",
         "sessions": 0,
         "capacity": None,
-        "models": {"bundled": {"state": "not loaded", "load_seconds": 0.0}},
+        "models": {"bundled": {"engine": "replay", "state": "not loaded", "load_seconds": 0.0}},
     }
 
 
@@ -63,7 +65,7 @@ def test_every_model_is_told_with_its_state_and_what_its_engine_has_done() -> No
         models: dict[str, Any] = client.get("/health").json()["models"]
 
     main, fast = models["bundled"], models["fast"]
-    assert {"state": "not loaded", "load_seconds": 0.0} == fast
+    assert {"engine": "replay", "state": "not loaded", "load_seconds": 0.0} == fast
     assert ("ready", 0, 0, 1.0, {}) == (
         main["state"],
         main["finals"],
@@ -72,6 +74,23 @@ def test_every_model_is_told_with_its_state_and_what_its_engine_has_done() -> No
         main["doubts"],
     )
     assert {"guesses", "prepared", "used", "wasted", "guess_seconds", "final_seconds"} <= main.keys()
+
+
+def test_every_model_is_told_with_what_it_runs_on() -> None:
+    house = gateway(
+        lambda _: ScriptedEngine(),
+        engine="faster_whisper",
+        device="cpu",
+        models={"fast": {"compute_type": "float32"}},
+    )
+    with open_house(house) as client:
+        models = client.get("/health").json()["models"]
+
+    shared = {"engine": "faster_whisper", "device": "cpu"}
+    assert shared | {"compute_type": "int8"} == {
+        name: models["bundled"][name] for name in ("engine", "device", "compute_type")
+    }
+    assert shared | {"compute_type": "float32", "state": "not loaded", "load_seconds": 0.0} == models["fast"]
 
 
 def test_a_server_whose_engine_hangs_is_not_ready() -> None:
@@ -190,7 +209,27 @@ def test_prometheus_reads_exactly_what_happened() -> None:
 
 def _until_closed(client: TestClient) -> bool:
     """A socket that was closed takes the server a moment to notice."""
-    return any(client.get("/stats").json()["sessions"]["open"] == {"realtime": 0} for _ in range(10_000))
+    return any(client.get("/stats").json()["sessions"]["open"]["realtime"] == 0 for _ in range(10_000))
+
+
+def test_all_figures_are_there_before_anything_happens() -> None:
+    """A counter that begins at one has no rate at its first event, and an alert on it stays silent."""
+    house = gateway(
+        lambda _: BatchingEngine(FakeModel()),
+        max_sessions=7,
+        hook="http://127.0.0.1:9/",
+        hook_secret="whsec_" + 32 * "a",
+    )
+    with open_house(house) as client:
+        text = client.get("/metrics").text
+
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    assert set() == NAMES - {sample.name for sample in samples}
+    assert {0} == {sample.value for sample in samples if sample.name.endswith(("_total", "_count"))}
+    doors = {
+        sample.labels["door"]: sample.value for sample in samples if sample.name == base_name(SESSIONS_OPEN)
+    }
+    assert {"realtime": 0, "post": 0, "files": 0} == doors
 
 
 def test_stats_tell_the_same_for_a_look() -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from realtime_asr.runtime.clock import SystemClock
 from realtime_asr.runtime.visitor import Visitor
-from realtime_asr.server.hooks import Hook
+from realtime_asr.server.hooks import Hook, Patience
 from realtime_asr.server.serving import Server
+from realtime_asr.server.watching.instruments import WEBHOOKS
 from realtime_asr.session.commands import EndSession
 from realtime_asr.session.config import SessionConfig, Transcription
 from realtime_asr.session.events import Event, SessionCreated, TranscriptCompleted
@@ -21,6 +22,7 @@ from tests.server.house import SPOKEN, gateway, settings
 from tests.server.receiver import Receiver, answers, receiving
 from tests.server.test_serving import calling, until
 from tests.server.test_webhooks import verified
+from tests.server.watching.meters import Notebook
 
 SECRET: Final = "a long text of the operator's own"
 AT_ONCE: Final = (0.0, 0.0, 0.0)
@@ -34,10 +36,11 @@ async def hooked(
     waits: Sequence[float] = AT_ONCE,
     patience: float = 15.0,
     seconds: float = 30.0,
+    told: Notebook | None = None,
 ) -> AsyncIterator[Hook]:
     """Stopped after the block, within so many seconds."""
-    key = SECRET.encode()
-    hook = Hook(receiver.address, key, SystemClock(), dead_letters, waits=waits, patience=patience)
+    key, meter = SECRET.encode(), told or Notebook()
+    hook = Hook(receiver.address, key, SystemClock(), meter, dead_letters, Patience(patience, waits))
     try:
         yield hook
     finally:
@@ -78,7 +81,7 @@ async def test_each_finished_turn_is_posted_in_order() -> None:
 async def test_a_webhook_says_what_was_said_and_where() -> None:
     clock = ManualClock()
     async with receiving() as receiver:
-        hook = Hook(receiver.address, b"key", clock)
+        hook = Hook(receiver.address, b"key", clock, Notebook())
         say(hook, "Good morning.")
         await hook.stop(30)
 
@@ -224,6 +227,28 @@ async def test_a_file_that_takes_no_more_does_not_end_the_hook(tmp_path: Path) -
         say(hook, "one", "two")
 
     assert ["one", "two"] == receiver.texts
+
+
+@pytest.mark.parametrize(
+    ("statuses", "keeps_dead", "counts"),
+    [
+        ([], False, {"delivered": 2}),
+        ([500, 429], False, {"delivered": 2, "retried": 2}),
+        ([500] * 4, True, {"delivered": 1, "retried": 3, "dead": 1}),
+        ([400], True, {"delivered": 1, "dead": 1}),
+        ([400], False, {"delivered": 1, "lost": 1}),
+    ],
+)
+async def test_what_becomes_of_letters_is_counted(
+    statuses: list[int], counts: dict[str, int], tmp_path: Path, *, keeps_dead: bool
+) -> None:
+    told, dead = Notebook(), tmp_path / "dead" if keeps_dead else None
+    async with receiving(answers(*statuses)) as receiver, hooked(receiver, dead, told=told) as hook:
+        say(hook, "one", "two")
+        await receiver.until(2 + counts.get("retried", 0))
+
+    assert counts == {outcome: count for (outcome,), count in told.counts[WEBHOOKS].items()}
+    assert {("delivered",), ("retried",), ("dead",), ("lost",)} == told.expected[WEBHOOKS]
 
 
 async def test_no_word_of_it_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

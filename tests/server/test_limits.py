@@ -10,6 +10,7 @@ import wave
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from typing import Any, Final
 
 import pytest
@@ -18,13 +19,14 @@ from starlette.websockets import WebSocketDisconnect
 from websockets.asyncio.client import connect
 
 from realtime_asr.server import app as module
+from realtime_asr.server.access.revocations import Revocations
 from realtime_asr.server.app import Gateway
 from realtime_asr.server.serving import Server
 from realtime_asr.session.session import Session
 from realtime_asr.transports import literal_post
 from realtime_asr.transports.literal_post import LITERAL_PATH
 from tests.fakes import ManualClock, silence, speech
-from tests.server.house import KEY, SPOKEN, open_house, settings
+from tests.server.house import KEY, SPOKEN, gateway, open_house, settings
 
 GA: Final = "/v1/realtime?intent=transcription"
 FILES: Final = "/v1/audio/transcriptions"
@@ -228,11 +230,26 @@ def test_starts_are_counted_at_all_doors_together() -> None:
 
 
 def test_posts_that_continue_a_session_are_no_starts() -> None:
-    with limited_house(key_starts_per_minute=1) as (client, _):
-        secret = mint(client)
+    with limited_house(key_starts_per_minute=2) as (client, _):
+        secret, another = mint(client), mint(client)
 
         assert [200] * 3 == [posted(client, secret).status_code for _ in range(3)]
-        assert 429 == posted(client, mint(client)).status_code
+        assert [200, 429] == [posted(client, each).status_code for each in (another, KEY)]
+
+
+@pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
+def test_there_are_as_many_client_secrets_a_minute_as_starts(path: str) -> None:
+    def minted(client: TestClient, key: str = KEY) -> Any:
+        return client.post(f"/v1/realtime/{path}", headers=bearer(key))
+
+    clock = ManualClock()
+    with limited_house(clock, key_starts_per_minute=2) as (client, _):
+        assert [200, 200] == [minted(client).status_code for _ in range(2)]
+        assert (429, "rate_limit_exceeded", "requests", 30) == retry(minted(client))
+        assert (200, 200) == (minted(client, ANOTHER).status_code, posted(client).status_code)
+
+        clock.advance(30.0)
+        assert 200 == minted(client).status_code
 
 
 # Audio
@@ -304,6 +321,7 @@ async def test_what_is_in_flight_counts_for_the_key() -> None:
     async with server.serving(), calling(server) as socket:
         await socket.recv()
         [ticket] = server.gateway.reception.accounts.seated.values()
+        budget = server.gateway.reception.accounts.in_flight(ticket.proof.key)
         half = asyncio.Event()
 
         async def parts() -> AsyncIterator[str]:
@@ -312,12 +330,12 @@ async def test_what_is_in_flight_counts_for_the_key() -> None:
             yield '"}'
 
         sending = asyncio.create_task(socket.send(parts()))
-        await eventually(lambda: ticket.in_flight.held > 500_000)
+        await eventually(lambda: budget.held > 500_000)
         half.set()
         await sending
         await socket.recv()
 
-        assert (0, 1024 * 1024) == (ticket.in_flight.held, ticket.in_flight.most)
+        assert (0, 1024 * 1024) == (budget.held, budget.most)
 
 
 # Models
@@ -524,6 +542,26 @@ def test_a_server_that_shares_the_folder_ends_its_sessions_too(
 
         [told], code, _ = ending(socket)
         assert ("invalid_api_key", 3000) == (told["error"]["code"], code)
+
+
+def test_looking_for_what_others_revoked_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder may be large, and far away."""
+    looks, answered, in_time = Event(), Event(), list[bool]()
+
+    def look(_: Revocations) -> None:
+        looks.set()
+        in_time.append(answered.wait(5))
+
+    house = gateway()
+    monkeypatch.setattr(module, "_LOOK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(Revocations, "look", look)
+    with open_house(house) as client:
+        assert looks.wait(5)
+        client.get("/livez")
+        answered.set()
+
+    assert in_time
+    assert all(in_time)
 
 
 def refusal(response: Any) -> tuple[int, str | None, str | None]:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import HttpUrl, SecretStr
 
 from realtime_asr.server.models import ModelSettings, NamedModel, named_models, public_name
 
@@ -25,6 +26,19 @@ def test_a_further_model_is_lazy_and_leaves_when_idle_whatever_the_main_one_does
     fast = named_models(ModelSettings(idle_minutes=0), {"fast": NamedModel()})["fast"]
 
     assert (False, 15) == (fast.eager, fast.idle_minutes)
+
+
+def test_the_key_of_the_main_models_remote_is_shown_to_no_other_remote() -> None:
+    main = ModelSettings(remote_url=HttpUrl("http://a/v1"), remote_key=SecretStr("secret"))
+    further = {
+        "here": NamedModel(),
+        "elsewhere": NamedModel(remote_url=HttpUrl("http://b/v1")),
+        "with a key": NamedModel(remote_url=HttpUrl("http://b/v1"), remote_key=SecretStr("another")),
+    }
+
+    keys = [model.remote_key for model in named_models(main, further).values()]
+
+    assert ["secret", "secret", None, "another"] == [key and key.get_secret_value() for key in keys]
 
 
 def test_a_model_without_another_name_is_called_what_it_is() -> None:

@@ -14,13 +14,15 @@ from realtime_asr.engines.backend import WhisperSettings
 from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.bundled import BUNDLED
 from realtime_asr.engines.engine import Passed, UnusableModel
+from realtime_asr.engines.openai_http.endpoint import RemoteSettings
+from realtime_asr.engines.openai_http.engine import RemoteEngine
 from realtime_asr.engines.openvino import loading
 from realtime_asr.engines.replay import ReplayEngine
 from realtime_asr.engines.whisper import Whisper
 from realtime_asr.server import parts
 from realtime_asr.server.harvest import store
-from realtime_asr.server.models import NamedModel
-from realtime_asr.server.parts import denoisers, ears, engines, scorers
+from realtime_asr.server.models import NamedModel, named_models
+from realtime_asr.server.parts import denoisers, ears, engines, runs_on, scorers
 from realtime_asr.server.settings import BadSettings
 from realtime_asr.transcript.request import TurnRequest
 from tests.server.house import settings
@@ -46,6 +48,20 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         monkeypatch.setattr(parts, "has_gpu", lambda: False)
 
     return pretend
+
+
+@pytest.mark.parametrize(
+    ("engine", "asked", "told"),
+    [
+        ("faster_whisper", {"device": "cpu"}, {"device": "cpu", "compute_type": "int8"}),
+        ("faster_whisper", {"device": "cuda"}, {"device": "cuda", "compute_type": "float16"}),
+        ("openvino", {"device": "cpu"}, {"device": "cpu", "compute_type": "default"}),
+        ("replay", {"device": "cpu"}, {}),
+        ("openai_http", {"device": "cpu"}, {}),
+    ],
+)
+def test_what_a_model_runs_on_is_known(engine: str, asked: dict[str, Any], told: dict[str, str]) -> None:
+    assert {"engine": engine, **told} == runs_on(settings(engine=engine), NamedModel(**asked))
 
 
 def test_a_script_is_read_out_by_its_own_engine() -> None:
@@ -100,17 +116,18 @@ def test_whisper_may_run_in_openvino() -> None:
     assert "Wait ten seconds, then close the door." == hear(clip("door").samples)
 
 
-@pytest.mark.parametrize(("device", "workers"), [("GPU.1", 1), ("AUTO:NPU,CPU", 1), ("cpu", 4), ("auto", 4)])
-def test_an_accelerator_of_openvino_gets_one_worker(
-    cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, device: str, workers: int
+@pytest.mark.parametrize(("accelerated", "workers"), [(True, 1), (False, 4)])
+def test_an_accelerator_of_openvino_gets_one_worker_that_makes_guesses_together(
+    cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, *, accelerated: bool, workers: int
 ) -> None:
     cores(8)
-    monkeypatch.setattr(loading, "check_device", lambda _: None)
+    monkeypatch.setattr(loading, "is_accelerated", lambda _: accelerated)
 
-    engine = engines(settings(engine="openvino", device=device))(NamedModel(device=device))
+    engine = engines(settings(engine="openvino"))(NamedModel())
 
     assert isinstance(engine, BatchingEngine)
-    assert workers == engine._workers
+    assert isinstance(engine._model, Whisper)
+    assert (workers, accelerated) == (engine._workers, engine._model._settings.together)
 
 
 def test_what_openvino_compiles_is_kept_with_what_else_is_found_out(tmp_path: Path) -> None:
@@ -131,8 +148,9 @@ def test_who_wants_openvino_without_its_package_is_told_how_to_get_it(
     for name in [name for name in sys.modules if name.startswith("realtime_asr.engines.openvino.")]:
         monkeypatch.delitem(sys.modules, name)
 
-    with pytest.raises(BadSettings, match=r"pip install 'realtime-asr\[openvino\]'"):
-        engines(settings(engine="openvino"))
+    for wants in (engines, scorers):
+        with pytest.raises(BadSettings, match=r"pip install 'realtime-asr\[openvino\]'"):
+            wants(settings(engine="openvino", vad="auto"))
 
 
 def test_this_machine_has_a_core() -> None:
@@ -158,6 +176,36 @@ def test_a_broken_file_of_phrases_makes_its_model_unusable(tmp_path: Path) -> No
         whisper(NamedModel(model="small"), state_folder=tmp_path)
 
 
+def remote(**more: Any) -> RemoteEngine:
+    house = settings(engine="openai_http", remote_url="http://127.0.0.1:9/v1", model="large", **more)
+    engine = engines(house)(named_models(house, house.models)["large"])
+    assert isinstance(engine, RemoteEngine)
+    return engine
+
+
+def test_somebody_else_may_listen(tmp_path: Path) -> None:
+    store(tmp_path / "false_phrases", "large", {"thank you": {"silence": 3}}, datetime.now(UTC).date())
+
+    engine = remote(
+        remote_key="secret", pass_seconds=5, partial_every=1, prepare=False, state_folder=tmp_path
+    )
+
+    asked = RemoteSettings("http://127.0.0.1:9/v1", "large", "secret", 5.0, frozenset({"thank you"}))
+    assert asked == engine._endpoint._settings
+    assert (8, 16_000, False) == (engine._workers, engine._every, engine._prepares)
+
+
+def test_what_a_remote_bears_can_be_set_and_a_key_need_not_be() -> None:
+    engine = remote(workers=2)
+
+    assert (2, "") == (engine._workers, engine._endpoint._settings.key)
+
+
+def test_a_remote_model_cannot_be_asked_without_a_server() -> None:
+    with pytest.raises(BadSettings, match="choose faster_whisper or openvino"):
+        ears(settings(engine="openai_http"))
+
+
 def test_a_model_may_be_asked_without_a_server() -> None:
     hear = ears(settings(engine="faster_whisper"))
 
@@ -175,31 +223,32 @@ def test_speech_is_told_from_silence_by_what_was_chosen(vad: str, scorer: type) 
 
 
 @pytest.mark.parametrize(
-    ("engine", "device", "expected"),
+    ("engine", "device", "accelerated", "expected"),
     [
-        ("openvino", "GPU.1", "webrtc"),
-        ("openvino", "NPU", "webrtc"),
-        ("openvino", "HETERO:GPU,CPU", "webrtc"),
-        ("openvino", "CPU", "silero"),
-        ("openvino", "AUTO", "silero"),
-        ("faster_whisper", "cuda", "silero"),
+        ("openvino", "gpu.1", True, "webrtc"),
+        ("openvino", "auto", True, "webrtc"),
+        ("openvino", "cpu", False, "silero"),
+        ("openvino", "auto", False, "silero"),
+        ("faster_whisper", "cuda", True, "silero"),
     ],
 )
 def test_unless_told_webrtc_listens_where_openvino_has_an_accelerator(
-    monkeypatch: pytest.MonkeyPatch, engine: str, device: str, expected: str
+    monkeypatch: pytest.MonkeyPatch, engine: str, device: str, *, accelerated: bool, expected: str
 ) -> None:
     host = settings(vad="auto").model_copy(update={"engine": engine, "device": device})
     library = ModuleType("realtime_asr.detectors.webrtc")
     library.WebrtcScorer = object  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, library.__name__, library)
     monkeypatch.setattr(parts, "find_spec", lambda _: object())
+    monkeypatch.setattr(loading, "is_accelerated", lambda asked: accelerated and asked == device)
 
     assert (expected == "webrtc") == (scorers(host) is library.WebrtcScorer)
 
 
 def test_unless_told_silero_listens_where_webrtc_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    host = settings(vad="auto").model_copy(update={"engine": "openvino", "device": "GPU"})
+    host = settings(vad="auto").model_copy(update={"engine": "openvino", "device": "gpu"})
     monkeypatch.setattr(parts, "find_spec", lambda _: None)
+    monkeypatch.setattr(loading, "is_accelerated", lambda _: True)
 
     assert isinstance(scorers(host)(), SileroScorer)
 

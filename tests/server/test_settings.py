@@ -227,7 +227,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert wrong(port=70_000, engine="magic", workers=CANARY) == [
         "workers: Input should be a valid integer, unable to parse string as an integer.",
         "port: Input should be less than or equal to 65535.",
-        "engine: Input should be 'faster_whisper', 'openvino' or 'replay'.",
+        "engine: Input should be 'faster_whisper', 'openvino', 'openai_http' or 'replay'.",
     ]
 
 
@@ -463,11 +463,108 @@ def test_secrets_are_neither_shown_nor_taken_from_what_is_shown() -> None:
     assert '# api_keys = ["**********"]' in shown(settings)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (f"https://user:{CANARY}@h:8/x", '# hook = "https://**********@h:8/x"'),
+        (f"https://{CANARY}@h/x", '# hook = "https://**********@h/x"'),
+        (f"https://h/x?key={CANARY}#{CANARY}", '# hook = "https://h/x?**********"'),
+        ("https://h/x", 'hook = "https://h/x"'),
+    ],
+)
+def test_addresses_are_shown_without_passwords_and_what_is_asked_of_them(given: str, told: str) -> None:
+    settings = load({"hook": given, "hook_secret": CANARY})
+
+    assert told in shown(settings).splitlines()
+    assert CANARY not in shown(settings) + repr(settings)
+
+
+def test_the_address_of_a_collector_is_one_too() -> None:
+    told = shown(load({"otlp": f"http://user:{CANARY}@127.0.0.1:4318"})).splitlines()
+
+    assert '# otlp = "http://**********@127.0.0.1:4318"' in told
+
+
 def test_devices_are_those_of_the_engine() -> None:
     models = {"other": {"model": "tiny", "device": "NPU"}, "same": {"model": "base"}}
+    intel = "Intel's GPUs and NPUs are for --engine openvino."
 
     assert [
-        "device: faster_whisper has auto, cpu, cuda.",
-        "models.other.device: faster_whisper has auto, cpu, cuda.",
+        f"device: faster_whisper has auto, cpu, cuda. {intel}",
+        f"models.other.device: faster_whisper has auto, cpu, cuda. {intel}",
     ] == wrong(device="HETERO:GPU,CPU", models=models)
-    assert "HETERO:GPU,CPU" == load({"engine": "openvino", "device": "HETERO:GPU,CPU"}).device
+    assert [f"device: faster_whisper has auto, cpu, cuda. {intel}"] == wrong(device="XPU")
+    assert ["device: faster_whisper has auto, cpu, cuda."] == wrong(device="tpu")
+    assert "hetero:gpu,cpu" == load({"engine": "openvino", "device": "HETERO:GPU,CPU"}).device
+
+
+def test_rates_of_pcm_are_those_that_sessions_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_ASR_AUDIO_RATE", "16000")
+
+    assert 16_000 == load({}).audio_rate
+    assert 8_000 == load({"audio_rate": "8000"}).audio_rate
+    assert ["audio_rate: take one of 8000, 16000, 24000, 48000."] == wrong(audio_rate=44_100)
+
+
+@pytest.mark.parametrize("device", ["CPU", "Cuda", "AUTO"])
+def test_a_device_may_be_written_in_any_case(device: str) -> None:
+    assert device.lower() == load({"device": device}).device
+
+
+# A remote engine
+
+REMOTE = {"engine": "openai_http", "model": "large", "remote_url": "http://127.0.0.1:8080/v1"}
+
+
+def test_a_remote_engine_has_an_address_and_a_model_and_may_have_a_key() -> None:
+    settings = load({**REMOTE, "remote_key": CANARY})
+
+    assert "http://127.0.0.1:8080/v1" == str(settings.remote_url)
+    assert CANARY not in shown(settings) + repr(settings)
+
+
+def test_models_may_have_remotes_and_keys_of_their_own(file: WriteFile) -> None:
+    path = file('[models.fast]\nremote_url = "https://example.com/v1"\nremote_key = "' + CANARY + '"')
+
+    settings = load({**REMOTE, "config": path})
+
+    assert "https://example.com/v1" == str(settings.models["fast"].remote_url)
+    assert CANARY not in shown(settings) + repr(settings)
+    assert '# "remote_key" =' in shown(settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {"engine": "openai_http", "model": "large"},
+            "remote_url: set it to where the remote engine's API is, like http://127.0.0.1:8080/v1.",
+        ),
+        (
+            {"engine": "openai_http", "remote_url": "http://a/v1"},
+            "model: name one that the remote engine serves.",
+        ),
+        (
+            {"remote_url": "http://a/v1"},
+            "remote_url: this does nothing without the engine openai_http.",
+        ),
+        (
+            {"models": {"fast": {"remote_key": CANARY}}},
+            "models.fast.remote_key: this does nothing without the engine openai_http.",
+        ),
+        (
+            {**REMOTE, "remote_url": f"http://me:{CANARY}@a/v1"},
+            "remote_url: leave out passwords and what follows ? or #; keys go into remote_key.",
+        ),
+        (
+            {**REMOTE, "models": {"fast": {"remote_url": f"http://a/v1?key={CANARY}"}}},
+            "models.fast.remote_url: leave out passwords and what follows ? or #; keys go into remote_key.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_remote_engine_is_told(given: dict[str, Any], sentence: str) -> None:
+    assert [sentence] == wrong(**given)
+
+
+def test_a_remote_may_serve_what_we_call_bundled() -> None:
+    assert [] == check(load({**REMOTE, "model": "bundled"}))

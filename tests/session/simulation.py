@@ -218,7 +218,7 @@ class Faults:
     mute: float = 0.0
     """Turns it never finishes."""
     jumps: float = 0.0
-    """Of the clock, forward."""
+    """Of the clock: forward for good, back for a moment."""
     far: bool = False
     """The jumps go beyond the session's time."""
     gone: float = 0.0
@@ -311,10 +311,14 @@ class Judge:
         self._speaking: str | None = None
         self._dropped: list[tuple[int, int]] = []
         self._engine: dict[str, str] = {}
+        self._latest = 0.0
+        """That the clock said so far: it may go back."""
         self._closed = False
-        self._warned = False
+        self._warned: set[type[Command]] = set()
+        """Upon what."""
 
-    def see(self, outputs: Sequence[Output], now: float) -> None:
+    def see(self, command: Command, outputs: Sequence[Output], now: float) -> None:
+        self._latest = max(self._latest, now)
         for output in outputs:
             assert not self._closed, "something follows the close"
             match output:
@@ -330,13 +334,10 @@ class Judge:
                     self._dropped.append((start, stop))
                     self.reached[reason] += 1
                     self._speaking = None if reason == "cleared" else self._speaking
-                case SessionExpiring():
-                    assert not self._warned, "warned twice"
-                    assert now >= LIMITS.session_seconds - (LIMITS.warning_seconds or 0), "warned early"
-                    self._warned = True
-                    self.reached["warned"] += 1
+                case SessionExpiring(left):
+                    self._see_warning(type(command), left)
                 case Close(code, _):
-                    assert code != 1001 or now >= LIMITS.session_seconds, "thrown out early"
+                    assert code != 1001 or self._latest >= LIMITS.session_seconds, "thrown out early"
                     self._closed = True
                     self.reached[f"closed {code}"] += 1
                 case _:
@@ -360,6 +361,15 @@ class Judge:
 
     def _accounts(self) -> list[tuple[int, int]]:
         return sorted([*self._dropped, *self.ledger.spans.values()])
+
+    def _see_warning(self, upon: type[Command], left: float) -> None:
+        assert upon not in self._warned, "warned twice"
+        self._warned.add(upon)
+        if upon is Drain:
+            assert left == LIMITS.drain_seconds, "warned of another end"
+        else:
+            assert self._latest >= LIMITS.session_seconds - (LIMITS.warning_seconds or 0), "warned early"
+        self.reached["told to leave" if upon is Drain else "warned"] += 1
 
     def _see_speech(self, event: SpeechStarted | SpeechStopped | IdleTimedOut) -> None:
         match event:
@@ -503,14 +513,22 @@ class World:
             command = HangUp()
         self._steps += 1
         assert self._steps < _MANY, "it goes round in circles"
-        outputs = self.session.receive(command, self.now)
+        now = self._shown(command)
+        outputs = self.session.receive(command, now)
         if self._tells:
-            _tell(self.now, command, outputs)
+            _tell(now, command, outputs)
         self._gone |= isinstance(command, HangUp) and not self._over
-        self.judge.see(outputs, self.now)
+        self.judge.see(command, outputs, now)
         self._over |= isinstance(command, HangUp) or any(isinstance(output, Close) for output in outputs)
         for output in outputs:
             self._answer(output)
+
+    def _shown(self, command: Command) -> float:
+        """What the clock says: zero when the session begins."""
+        if isinstance(command, Begin) or not self.happens(self.faults.jumps):
+            return self.now
+        self.reached["jump back"] += 1
+        return self.now - (self.rng.uniform(200, 5_000) if self.faults.far else self.rng.uniform(0, 2))
 
     def _plan(self, at: float, command: Command) -> None:
         heappush(self._events, (at, next(self._number), command))

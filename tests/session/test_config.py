@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from realtime_asr.audio.detection import SemanticVad, ServerVad
-from realtime_asr.audio.formats import ULAW_8K
+from realtime_asr.audio.formats import PCM16_24K, ULAW_8K, AudioFormat, Encoding
 from realtime_asr.audio.timeline import milliseconds
 from realtime_asr.session.config import (
     Limits,
@@ -21,7 +21,7 @@ from realtime_asr.session.config import (
     accept,
 )
 from realtime_asr.session.problem import Problem
-from tests.fakes import Served, configured, limited
+from tests.fakes import PCM16_16K, Served, configured, limited
 
 FULL = Transcription("whisper-1", "en", ("en", "de"), "Names: Ada.", ("Ada",), "low", "after_commit")
 REDUCING = limited(noise_reduction=True)
@@ -49,6 +49,21 @@ def test_empty_strings_mean_unset() -> None:
     changed = accept(configured(transcription=FULL), patch, limited())
 
     assert configured(transcription=replace(FULL, language=None, prompt=None)) == changed
+
+
+@pytest.mark.parametrize(
+    ("now", "asked", "then"),
+    [
+        (PCM16_16K, PCM16_24K, PCM16_24K),
+        (PCM16_16K, Encoding.PCM16, PCM16_16K),
+        (PCM16_16K, ULAW_8K, ULAW_8K),
+        (ULAW_8K, Encoding.PCM16, PCM16_24K),
+    ],
+)
+def test_an_encoding_alone_keeps_the_rate_where_it_can(
+    now: AudioFormat, asked: AudioFormat | Encoding, then: AudioFormat
+) -> None:
+    assert configured(format=then) == accept(configured(format=now), Patch(format=asked), limited())
 
 
 def test_null_turns_off() -> None:

@@ -769,6 +769,30 @@ def test_a_drained_session_with_nothing_to_finish_closes_at_once() -> None:
     assert [AudioDropped(0, 10 * WINDOW, "closing"), Close(1012, "Restarting.")] == outputs
 
 
+def test_who_asked_for_warnings_is_told_how_long_is_left_when_it_has_to_leave() -> None:
+    call = Call(limited(warning_seconds=60.0))
+    call.hear(loud(10))
+
+    drained, drained_again = call.do(Drain(1012, "Restarting.")), call.do(Drain(1012, "Restarting."))
+
+    assert [SessionExpiring(10.0), *committed("item_1", None)] == told(drained)
+    assert [] == drained_again
+
+
+def test_who_was_warned_of_the_end_is_told_when_it_comes_sooner() -> None:
+    call = Call(limited(warning_seconds=60.0))
+    call.now = 3540.0
+    call.do(TimePassed())
+
+    assert [SessionExpiring(10.0), Close(1012, "Restarting.")] == call.do(Drain(1012, "Restarting."))
+
+
+def test_who_ends_its_session_itself_is_not_warned_of_it() -> None:
+    call = Call(limited(warning_seconds=60.0))
+
+    assert [SessionClosed(), Close(1000, "")] == call.do(EndSession())
+
+
 def test_who_has_to_leave_is_told_why_when_what_was_said_is_finished() -> None:
     call, why = Call(), Problem("rate_limit_exceeded", "Too much.", kind="requests")
     call.hear(loud(10))

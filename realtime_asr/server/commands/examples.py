@@ -10,6 +10,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
   realtime-asr serve --config /etc/realtime-asr.toml
   REALTIME_ASR_API_KEYS=sk-one,sk-two realtime-asr serve --host 0.0.0.0
   realtime-asr serve --serve-model fast=tiny --serve-model exact=large-v3
+  realtime-asr serve --engine openai_http --remote-url http://127.0.0.1:8080/v1 --model whisper-1
 """,
     "demo": """\
   realtime-asr demo

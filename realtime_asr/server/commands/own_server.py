@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -37,7 +37,7 @@ def own_server(settings: Settings, program: Sequence[str] = PROGRAM) -> Iterator
         folder, port = Path(name), _free_port()
         config, log = folder / "settings.toml", folder / "server.log"
         config.write_text(shown(_for_us_alone(settings, port)), encoding="utf-8")
-        with log.open("wb") as sink, _serving(program, config, sink.fileno()) as process:
+        with log.open("wb") as sink, _serving(program, config, sink.fileno(), _secrets(settings)) as process:
             _await(process, port, log)
             yield OwnServer(f"ws://{_HOST}:{port}/v1", process.pid)
 
@@ -49,6 +49,12 @@ def _for_us_alone(settings: Settings, port: int) -> Settings:
     return settings.model_copy(update={**door, **keys})
 
 
+def _secrets(settings: Settings) -> Mapping[str, str]:
+    """Those that a file does not show: only the one that leads on to somebody else's door."""
+    key = settings.remote_key
+    return {} if key is None else {f"{PREFIX}REMOTE_KEY": key.get_secret_value()}
+
+
 def _free_port() -> int:
     with socket.create_server((_HOST, 0)) as listening:
         port: int = listening.getsockname()[1]
@@ -56,11 +62,14 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _serving(program: Sequence[str], config: Path, log: int) -> Iterator[subprocess.Popen[bytes]]:
+def _serving(
+    program: Sequence[str], config: Path, log: int, secrets: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, *program, "serve", "--config", str(config)]
     # What the environment sets is in the file, and would come before it.
     plain = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
-    with subprocess.Popen(command, stdout=log, stderr=log, env=plain) as process:  # noqa: S603  ourselves
+    environment = {**plain, **secrets}
+    with subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process:  # noqa: S603  ourselves
         try:
             yield process
         finally:

@@ -20,7 +20,7 @@ from realtime_asr.decoders.recording import Recording, UnreadableRecording, open
 from realtime_asr.dialects.openai_file_answers import Addition, Transcript, written
 from realtime_asr.dialects.openai_files import FileRequest
 from realtime_asr.runtime.ids import session_id
-from realtime_asr.runtime.recordings import CutShort, transcribed
+from realtime_asr.runtime.recordings import CutShort, transcribed, understood
 from realtime_asr.runtime.sessions import Sessions
 from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.server.commands.completion import names_files, names_folders
@@ -155,7 +155,8 @@ class _Scribe:
                     write(self._line(added))
                 reached(start + turn.length)
         if self.request.format != "text":
-            write(written(transcript, self.request, recording.decoded_seconds).rstrip() + "\n")
+            request = understood(self.request, self.config, self.sessions.limits.models)
+            write(written(transcript, request, recording.decoded_seconds).rstrip() + "\n")
         return code
 
     async def _turns(self, recording: Recording) -> AsyncIterator[tuple[_Ended, int]]:

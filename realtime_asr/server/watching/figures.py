@@ -3,7 +3,7 @@
 import resource
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, get_args
@@ -11,8 +11,7 @@ from typing import Final, get_args
 from realtime_asr.audio.formats import PCM16_24K, AudioFormat
 from realtime_asr.audio.timeline import seconds
 from realtime_asr.dialects.faults import FAULTS
-from realtime_asr.engines.batching import BatchingEngine
-from realtime_asr.engines.engine import Passed
+from realtime_asr.engines.engine import Accountable, Kind, Passed
 from realtime_asr.runtime.visitor import Visitor
 from realtime_asr.server.health import status
 from realtime_asr.server.watching import instruments as of
@@ -29,7 +28,9 @@ from realtime_asr.session.events import (
     TranscriptFailed,
     TranscriptGrew,
 )
-from realtime_asr.session.problem import Problem
+from realtime_asr.session.problem import Problem, ProblemKind
+from realtime_asr.transcript.credibility import Reason
+from realtime_asr.transports import file_desk, literal_post, openai_websocket
 from realtime_asr.transports.reception import Reception
 
 CODES: Final = frozenset(
@@ -57,6 +58,9 @@ CODES: Final = frozenset(
 )
 """Those that are counted by name."""
 _KINDS: Final = {kind: kind.__name__ for kind in get_args(Event)}
+_DOORS: Final = (openai_websocket.DOOR, literal_post.DOOR, file_desk.DOOR)
+"""Through which sessions come."""
+_OTHER: Final = "other"
 
 
 @dataclass(slots=True)
@@ -89,8 +93,19 @@ class Figures:
         self._models = models
         self._trace_of = trace_of
         self._visits: dict[str, _Visit] = {}
-        self._open: Counter[Labels] = Counter()
+        self._open: Counter[Labels] = Counter({(door,): 0 for door in _DOORS})
         meter.watch(of.SESSIONS_OPEN, lambda: dict(self._open))
+        for instrument, values in _COUNTED.items():
+            for value in values:
+                meter.expect(instrument, value)
+
+    def expect(self, model: str) -> None:
+        """Its figures are there before anything is said to it."""
+        for instrument in _OF_A_MODEL:
+            self._meter.expect(instrument, model)
+        for kind in get_args(Kind):
+            self._meter.expect(of.PASS, model, kind)
+            self._meter.expect(of.PASSES_FAILED, model, kind)
 
     def entered(self, session_id: str, visitor: Visitor, now: float) -> None:  # noqa: ARG002
         self._visits[session_id] = _Visit(visitor, self._trace_of(session_id, visitor))
@@ -182,6 +197,24 @@ class Figures:
             self._meter.measure(of.REAL_TIME_FACTOR, factor, turn.model)
 
 
+_COUNTED: Final[Mapping[Instrument, Collection[str]]] = {
+    of.SESSIONS_STARTED: _DOORS,
+    of.AUDIO: _DOORS,
+    of.EVENTS: _KINDS.values(),
+    of.REFUSALS: {*CODES, _OTHER},
+    of.ERRORS: {*CODES, _OTHER, *get_args(ProblemKind)},
+}
+"""By what."""
+_OF_A_MODEL: Final = (
+    of.FIRST_DELTA,
+    of.FINAL_AFTER_SPEECH,
+    of.FINAL_AFTER_COMMIT,
+    of.CORRECTIONS,
+    of.REAL_TIME_FACTOR,
+    of.BATCH,
+)
+
+
 def watch(meter: Meter, reception: Reception, in_flight: Callable[[], int]) -> None:
     """What is not counted as it happens, but looked at when somebody asks."""
     engines = _engines(reception)
@@ -193,7 +226,7 @@ def watch(meter: Meter, reception: Reception, in_flight: Callable[[], int]) -> N
         of.RUNNING: engines(lambda engine: {(): engine.running}),
         of.STRETCH: engines(lambda engine: {(): engine.account.stretch}),
         of.DOUBTS: engines(
-            lambda engine: {(reason,): count for reason, count in engine.account.doubts.copy().items()}
+            lambda engine: {(reason,): engine.account.doubts[reason] for reason in get_args(Reason)}
         ),
         of.STALE: engines(lambda engine: {(): engine.account.stale}),
         of.HUNG: engines(lambda engine: {(): engine.account.hung}),
@@ -213,7 +246,7 @@ def resident_bytes() -> int:
         return most if sys.platform == "darwin" else most * 1024
 
 
-_Ask = Callable[[BatchingEngine], Mapping[Labels, float]]
+_Ask = Callable[[Accountable], Mapping[Labels, float]]
 
 
 def _engines(reception: Reception) -> Callable[[_Ask], Callable[[], Mapping[Labels, float]]]:
@@ -222,7 +255,7 @@ def _engines(reception: Reception) -> Callable[[_Ask], Callable[[], Mapping[Labe
     def of_each(ask: _Ask) -> Callable[[], Mapping[Labels, float]]:
         return lambda: {
             (model, *labels): value
-            for model, engine in reception.catalogue.batching.items()
+            for model, engine in reception.catalogue.accountable.items()
             for labels, value in ask(engine).items()
         }
 
@@ -239,4 +272,4 @@ def _code(problem: Problem) -> str:
 
 
 def _known(code: str | None) -> str:
-    return code if code in CODES else "other"
+    return code if code in CODES else _OTHER

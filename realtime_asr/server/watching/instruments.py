@@ -27,6 +27,9 @@ class Instrument:
 class Meter(Protocol):
     """Whom figures are told. None of this may wait, and `count` and `measure` must cost next to nothing."""
 
+    def expect(self, instrument: Instrument, *labels: str) -> None:
+        """It may come to be: until then it is told as zero, or rates would miss its first."""
+
     def count(self, instrument: Instrument, *labels: str, by: float = 1) -> None: ...
 
     def measure(
@@ -42,6 +45,10 @@ class Meters:
 
     def __init__(self, *meters: Meter) -> None:
         self._meters = meters
+
+    def expect(self, instrument: Instrument, *labels: str) -> None:
+        for meter in self._meters:
+            meter.expect(instrument, *labels)
 
     def count(self, instrument: Instrument, *labels: str, by: float = 1) -> None:
         for meter in self._meters:
@@ -73,6 +80,9 @@ SESSIONS_STARTED: Final = Instrument("sessions_started", "counter", "Sessions th
 REFUSALS: Final = Instrument("refusals", "counter", "Visitors who were not let in.", ("code",))
 EVENTS: Final = Instrument("events", "counter", "What sessions told, by kind of event.", ("event",))
 ERRORS: Final = Instrument("errors", "counter", "Requests and items that failed.", ("code",))
+WEBHOOKS: Final = Instrument(
+    "webhooks", "counter", "Webhooks that were delivered, retried, kept as dead or lost.", ("outcome",)
+)
 AUDIO: Final = Instrument("audio", "counter", "Audio that clients sent.", ("door",), "seconds")
 FIRST_DELTA: Final = _latency("first_delta", "From the beginning of live speech to its first words.")
 FINAL_AFTER_SPEECH: Final = _latency("final_after_speech", "From the end of live speech to its final.")

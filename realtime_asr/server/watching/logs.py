@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import unquote
 
 from realtime_asr.audio.timeline import seconds
 from realtime_asr.engines.catalogue import Progress
@@ -141,12 +142,12 @@ class SessionLog:
         return {"model": names.resolve(name), "mapped": name not in names.aliases}
 
 
-def log_model(name: str, progress: Progress) -> None:
+def log_model(name: str, progress: Progress, runs_on: Mapping[str, str]) -> None:
     level = logging.ERROR if progress.state == "failed" else logging.INFO
     facts: dict[str, object] = {"took_s": round(progress.seconds, 3)} if progress.seconds else {}
     if progress.reason:
         facts["reason"] = progress.reason
-    write(level, f"model {progress.state}", model=name, **facts)
+    write(level, f"model {progress.state}", model=name, **runs_on, **facts)
 
 
 def configure(level: str, form: Literal["logfmt", "json"] = "logfmt") -> None:
@@ -157,11 +158,16 @@ def configure(level: str, form: Literal["logfmt", "json"] = "logfmt") -> None:
     # Libraries may only warn: at lower levels `websockets`, for one, writes headers and frames.
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("realtime_asr").setLevel(level.upper())
-    for name in ("uvicorn.error", "uvicorn.access"):
-        uvicorn = logging.getLogger(name)
-        uvicorn.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level.upper()]))
-        uvicorn.addFilter(_without_query)
+    for name in _OF_UVICORN:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level.upper()]))
+    name_paths(lambda _: None)
     logging.getLogger("asyncio").addFilter(_first_line)
+
+
+def name_paths(template_of: Callable[[str], str | None]) -> None:
+    """Of a path that was asked for only this is told, as some clients put their key there."""
+    for name in _OF_UVICORN:
+        logging.getLogger(name).filters = [partial(_by_template, template_of)]
 
 
 class Logfmt(logging.Formatter):
@@ -274,10 +280,22 @@ def _places(error: BaseException) -> str:
     return " < ".join([" > ".join([*places, type(error).__name__]), *map(_places, within)])
 
 
-def _without_query(record: logging.LogRecord) -> bool:
-    """Some clients put their key into the address."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args)
+_OF_UVICORN: Final = ("uvicorn.error", "uvicorn.access")
+_OF_A_REQUEST: Final = '%s - "'
+"""So begin the lines about one; its client comes first."""
+_PLAIN_WORDS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "1.0", "1.1"})
+"""Methods and versions. Clients may send others."""
+
+
+def _by_template(template_of: Callable[[str], str | None], record: logging.LogRecord) -> bool:
+    def named(word: object) -> object:
+        if not isinstance(word, str) or word in _PLAIN_WORDS:
+            return word
+        return template_of(unquote(word.partition("?")[0])) or "unknown"
+
+    if isinstance(record.args, tuple) and str(record.msg).startswith(_OF_A_REQUEST):
+        client, *words = record.args
+        record.args = (client, *map(named, words))
     return True
 
 

@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from realtime_asr.server.watching.instruments import INSTRUMENTS, Instrument, Reading
+from realtime_asr.server.watching.instruments import INSTRUMENTS, Instrument, Labels, Reading
 
 PREFIX: Final = "realtime_asr"
 
@@ -21,17 +21,38 @@ class Prometheus:
         self._counters: dict[Instrument, Counter] = {}
         self._histograms: dict[Instrument, Histogram] = {}
 
+    def expect(self, instrument: Instrument, *labels: str) -> None:
+        if instrument.kind == "counter":
+            self._counter(instrument, labels)
+        else:
+            self._histogram(instrument, labels)
+
     def count(self, instrument: Instrument, *labels: str, by: float = 1) -> None:
+        self._counter(instrument, labels).inc(by)
+
+    def measure(
+        self, instrument: Instrument, value: float, *labels: str, trace_id: str | None = None
+    ) -> None:
+        exemplar = {"trace_id": trace_id} if trace_id else None
+        self._histogram(instrument, labels).observe(value, exemplar)
+
+    def watch(self, instrument: Instrument, read: Reading) -> None:
+        self._registry.register(_Watched(instrument, read))
+
+    def written(self, accept: str) -> tuple[bytes, str]:
+        """What is to be read, and its media type: OpenMetrics, with traces, for those who accept it."""
+        encode, media_type = choose_encoder(accept)
+        return encode(self._registry), media_type
+
+    def _counter(self, instrument: Instrument, labels: Labels) -> Counter:
         if instrument not in self._counters:
             self._counters[instrument] = Counter(
                 base_name(instrument), instrument.help, instrument.labels, registry=self._registry
             )
         counter = self._counters[instrument]
-        (counter.labels(*labels) if labels else counter).inc(by)
+        return counter.labels(*labels) if labels else counter
 
-    def measure(
-        self, instrument: Instrument, value: float, *labels: str, trace_id: str | None = None
-    ) -> None:
+    def _histogram(self, instrument: Instrument, labels: Labels) -> Histogram:
         if instrument not in self._histograms:
             self._histograms[instrument] = Histogram(
                 base_name(instrument),
@@ -41,16 +62,7 @@ class Prometheus:
                 registry=self._registry,
             )
         histogram = self._histograms[instrument]
-        exemplar = {"trace_id": trace_id} if trace_id else None
-        (histogram.labels(*labels) if labels else histogram).observe(value, exemplar)
-
-    def watch(self, instrument: Instrument, read: Reading) -> None:
-        self._registry.register(_Watched(instrument, read))
-
-    def written(self, accept: str) -> tuple[bytes, str]:
-        """What is to be read, and its media type: OpenMetrics, with traces, for those who accept it."""
-        encode, media_type = choose_encoder(accept)
-        return encode(self._registry), media_type
+        return histogram.labels(*labels) if labels else histogram
 
 
 def base_name(instrument: Instrument) -> str:

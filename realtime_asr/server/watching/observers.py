@@ -36,6 +36,10 @@ class Watching:
         self._figures = Figures(self.meter, catalogue, trace_of)
         self.observer = Observers(*observers, SessionLog(lambda: catalogue.names, trace_of), self._figures)
 
+    def expect(self, model: str) -> None:
+        """Its figures are there before anything is said to it."""
+        self._figures.expect(model)
+
     def passed(self, model: str, done: Passed) -> None:
         """What an engine is to call after each of its passes; `model` is its name in the catalogue."""
         self._figures.passed(model, done)

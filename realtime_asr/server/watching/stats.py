@@ -23,6 +23,9 @@ class Recent:
         self._values = defaultdict[Instrument, dict[Labels, _Newest]](dict)
         self._readings: dict[Instrument, Reading] = {}
 
+    def expect(self, instrument: Instrument, *labels: str) -> None:
+        """What never happened would only be in the way of who looks."""
+
     def count(self, instrument: Instrument, *labels: str, by: float = 1) -> None:
         counts = self._counts[instrument]
         counts[labels] = counts.get(labels, 0) + by

@@ -92,6 +92,11 @@ class OpenTelemetry:
         self._counters: dict[Instrument, Any] = {}
         self._histograms: dict[Instrument, Any] = {}
 
+    def expect(self, instrument: Instrument, *labels: str) -> None:
+        """Of histograms OpenTelemetry knows no empty ones."""
+        if instrument.kind == "counter":
+            self.count(instrument, *labels, by=0)
+
     def count(self, instrument: Instrument, *labels: str, by: float = 1) -> None:
         if instrument not in self._counters:
             self._counters[instrument] = self._meter.create_counter(*_described(instrument))

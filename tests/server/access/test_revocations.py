@@ -52,6 +52,20 @@ def test_servers_that_share_the_folder_learn_of_it_when_they_look(folder: Path) 
     assert "two" in there
 
 
+def test_what_was_read_once_is_not_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = (Revocations(folder, ManualClock()) for _ in range(2))
+    here.add("one", EXPIRES)
+    there.look()
+    before = names(folder)
+    here.add("two", EXPIRES)
+    read: list[str] = []
+    monkeypatch.setattr(there, "_read", read.append)
+
+    there.look()
+
+    assert set(names(folder)) - set(before) == set(read)
+
+
 def test_to_revoke_twice_is_as_good_as_once(folder: Path) -> None:
     revoked = Revocations(folder, ManualClock())
 

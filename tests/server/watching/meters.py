@@ -10,6 +10,11 @@ class Notebook:
         self.counts = defaultdict[Instrument, dict[Labels, float]](dict)
         self.values = defaultdict[Instrument, list[tuple[Labels, float, str | None]]](list)
         self.readings: dict[Instrument, Reading] = {}
+        self.expected = defaultdict[Instrument, set[Labels]](set)
+
+    def expect(self, instrument: Instrument, *labels: str) -> None:
+        assert len(labels) == len(instrument.labels)
+        self.expected[instrument].add(labels)
 
     def count(self, instrument: Instrument, *labels: str, by: float = 1) -> None:
         assert len(labels) == len(instrument.labels)

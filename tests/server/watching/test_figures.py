@@ -59,7 +59,21 @@ def test_sessions_are_counted_by_the_door_they_came_through() -> None:
     house.figures.left("sess_2", 1.0)
 
     assert {("files",): 1, ("realtime",): 2} == house.told.counts[of.SESSIONS_STARTED]
-    assert {("files",): 1, ("realtime",): 1} == house.told.readings[of.SESSIONS_OPEN]()
+    assert {("files",): 1, ("realtime",): 1, ("post",): 0} == house.told.readings[of.SESSIONS_OPEN]()
+
+
+def test_what_may_happen_is_known_before_it_does() -> None:
+    house = House()
+
+    house.figures.expect("tiny")
+
+    expected = house.told.expected
+    assert {("realtime",), ("files",), ("post",)} == expected[of.SESSIONS_STARTED] == expected[of.AUDIO]
+    assert {("SessionCreated",), ("TranscriptFailed",)} <= expected[of.EVENTS]
+    assert {("rate_limit_exceeded",), ("other",)} <= expected[of.REFUSALS]
+    assert {("rate_limit_exceeded",), ("other",), ("server_error",)} <= expected[of.ERRORS]
+    assert {("tiny", "guess"), ("tiny", "prepared"), ("tiny", "final")} == expected[of.PASSES_FAILED]
+    assert {("tiny",)} == expected[of.CORRECTIONS] == expected[of.FIRST_DELTA]
 
 
 def test_events_are_counted_by_kind_and_effects_are_not() -> None:

@@ -15,7 +15,16 @@ import pytest
 from realtime_asr.engines.catalogue import Progress
 from realtime_asr.runtime.observer import Observer
 from realtime_asr.runtime.visitor import Visitor
-from realtime_asr.server.watching.logs import Json, Logfmt, SessionLog, Throttle, configure, log_model, write
+from realtime_asr.server.watching.logs import (
+    Json,
+    Logfmt,
+    SessionLog,
+    Throttle,
+    configure,
+    log_model,
+    name_paths,
+    write,
+)
 from realtime_asr.session.commands import Begin, Command, HangUp
 from realtime_asr.session.config import ModelNames, SessionConfig, Transcription
 from realtime_asr.session.effects import Close, Effect
@@ -265,14 +274,44 @@ def test_a_forgotten_task_is_told_without_the_exceptions_words(log: io.StringIO)
     assert CANARY not in log.getvalue()
 
 
-def test_addresses_are_logged_without_what_is_asked_of_them(log: io.StringIO) -> None:
-    access = ("127.0.0.1:5", "GET", f"/openai/realtime?api-key={CANARY}&deployment=x", "1.1", 200)
+def request(method: str, path: str) -> None:
+    """As uvicorn tells of one."""
+    access = ("127.0.0.1:5", method, path, "1.1", 200)
     logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', *access)
-    upgrade = (("127.0.0.1", 5), f"/v1/realtime?intent=transcription&api-key={CANARY}")
-    logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', *upgrade)
 
-    assert 'GET /openai/realtime HTTP/1.1\\" 200' in log.getvalue()
-    assert "WebSocket /v1/realtime" in log.getvalue()
+
+def upgrade(path: str) -> None:
+    logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "127.0.0.1:5", path)
+
+
+def test_addresses_are_logged_by_the_name_of_their_route(log: io.StringIO) -> None:
+    name_paths({f"/models/{CANARY}": "/models/{name}", "/a=b": "/a=b"}.get)
+
+    request("GET", f"/models/{CANARY}?api-key={CANARY}&deployment=x")
+    upgrade(f"/a%3Db?api-key={CANARY}")
+
+    assert 'GET /models/{name} HTTP/1.1\\" 200' in log.getvalue()
+    assert 'WebSocket /a=b\\" [accepted]' in log.getvalue()
+    assert CANARY not in log.getvalue()
+
+
+def test_where_no_route_leads_is_not_logged(log: io.StringIO) -> None:
+    request("GET", f"/{CANARY}")
+    request(CANARY.upper(), "*")
+    upgrade(f"http://{CANARY}/")
+
+    assert 'GET unknown HTTP/1.1\\" 200' in log.getvalue()
+    assert 'unknown unknown HTTP/1.1\\" 200' in log.getvalue()
+    assert 'WebSocket unknown\\" [accepted]' in log.getvalue()
+    assert CANARY not in log.getvalue().lower()
+
+
+def test_what_routes_were_called_before_is_forgotten(log: io.StringIO) -> None:
+    name_paths({f"/{CANARY}": CANARY}.get)
+    name_paths(lambda _: None)
+
+    upgrade(f"/{CANARY}")
+
     assert CANARY not in log.getvalue()
 
 
@@ -334,14 +373,14 @@ def test_configuring_twice_writes_each_line_once(log: io.StringIO) -> None:
 @pytest.mark.parametrize(
     ("progress", "told"),
     [
-        (Progress("loading"), 'message="model loading" model=small'),
-        (Progress("ready", 2.34567), 'message="model ready" model=small took_s=2.346'),
-        (Progress("not loaded"), 'message="model not loaded" model=small'),
-        (Progress("failed", 1.5, "It is empty."), 'message="model failed" model=small took_s=1.5 reason="It is empty."'),
+        (Progress("loading"), 'message="model loading" model=small engine=x device=cpu'),
+        (Progress("ready", 2.34567), 'message="model ready" model=small engine=x device=cpu took_s=2.346'),
+        (Progress("not loaded"), 'message="model not loaded" model=small engine=x device=cpu'),
+        (Progress("failed", 1.5, "It is empty."), 'message="model failed" model=small engine=x device=cpu took_s=1.5 reason="It is empty."'),
     ],
 )  # fmt: skip
 def test_how_models_come_and_go_is_told(progress: Progress, told: str, log: io.StringIO) -> None:
-    log_model("small", progress)
+    log_model("small", progress, {"engine": "x", "device": "cpu"})
 
     assert log.getvalue().endswith(f"{told}\n")
     assert (progress.state == "failed") == ("level=error" in log.getvalue())

@@ -55,6 +55,20 @@ def test_what_was_counted_measured_and_looked_at_is_there() -> None:
     }.items() <= values.items()
 
 
+def test_what_is_expected_is_there_and_zero() -> None:
+    prometheus = Prometheus()
+
+    prometheus.expect(REFUSALS, "other")
+    prometheus.expect(FINAL_AFTER_COMMIT, "tiny")
+    prometheus.expect(REFUSALS, "other")
+
+    values = {name: sample.value for name, sample in samples(prometheus).items()}
+    assert {
+        "realtime_asr_refusals_total,code=other": 0,
+        "realtime_asr_final_after_commit_seconds_count,model=tiny": 0,
+    }.items() <= values.items()
+
+
 def test_whoever_accepts_it_gets_openmetrics_with_traces() -> None:
     prometheus = Prometheus()
     prometheus.measure(FINAL_AFTER_COMMIT, 0.3, "tiny", trace_id=TRACE)

@@ -17,6 +17,14 @@ def test_totals_are_by_the_first_label_and_never_forgotten() -> None:
     assert {"other": 2, "invalid_json": 3} == recent.totals(REFUSALS)
 
 
+def test_what_never_happened_is_not_told() -> None:
+    recent = Recent(ManualClock().now)
+
+    recent.expect(REFUSALS, "other")
+
+    assert {} == recent.totals(REFUSALS)
+
+
 def test_what_can_be_looked_at_is_looked_at() -> None:
     recent = Recent(ManualClock().now)
 

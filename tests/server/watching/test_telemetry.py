@@ -111,7 +111,8 @@ def measured(name: str, reader: InMemoryMetricReader) -> list[tuple[dict[str, st
 
 def _value(point: object) -> float:
     """A histogram's is the sum."""
-    return float(vars(point).get("value") or vars(point)["sum"])
+    told = vars(point)
+    return float(told["value"] if "value" in told else told["sum"])
 
 
 @pytest.mark.parametrize(
@@ -145,6 +146,17 @@ def test_what_changes_while_it_is_looked_at_goes_out_the_next_time() -> None:
     meter.watch(MEMORY, read)
 
     assert [[], [({}, 7)]] == [measured("realtime_asr.memory", reader) for _ in range(2)]
+
+
+def test_what_is_expected_goes_out_as_zero() -> None:
+    reader = InMemoryMetricReader()
+    meter = Telemetry(SimpleSpanProcessor(InMemorySpanExporter()), reader, ManualClock()).meter
+
+    meter.expect(REFUSALS, "other")
+    meter.expect(FINAL_AFTER_COMMIT, "tiny")
+
+    assert [({"code": "other"}, 0)] == measured("realtime_asr.refusals", reader)
+    assert [] == measured("realtime_asr.final_after_commit", reader)
 
 
 def test_what_is_counted_and_measured_goes_out() -> None:
