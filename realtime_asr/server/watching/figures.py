@@ -42,6 +42,7 @@ CODES: Final = frozenset(
     | {
         "client_secret_not_found",
         "duplicate_parameter",
+        "event_too_large",
         "input_audio_buffer_commit_empty",
         "invalid_api_key",
         "invalid_event",
