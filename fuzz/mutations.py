@@ -10,16 +10,22 @@ _WORDS: Final = (
     *(b"9" * 40, b"x" * 600, b"[" * 300, b'{"a":' * 300, bytes(64), b"\xff" * 64),
 )
 _AT_ONCE: Final = 4
+_RARELY: Final = 50
+_SMALL: Final = 16 * 1024
+_LARGE: Final = (10_000, 100_000, 1_000_000)
+"""Bytes to which a few inputs swell: what is dear is so many times over, and takes long to try."""
 
 
 def mutated(corpus: Sequence[bytes], seed: int) -> Iterator[bytes]:
     """Without end, and the same for the same seed."""
     chance = Random(seed)
+    small = [data for data in corpus if len(data) <= _SMALL]
     while True:
-        data = chance.choice(corpus)
+        swells = not chance.randrange(_RARELY)
+        data = chance.choice(corpus if swells else small)
         for _ in range(chance.randint(1, _AT_ONCE)):
             data = chance.choice(_ACCIDENTS)(data, corpus, chance)
-        yield data
+        yield _swell(data, chance) if swells else data
 
 
 def _flip(data: bytes, _: Sequence[bytes], chance: Random) -> bytes:
@@ -40,6 +46,12 @@ def _lose(data: bytes, _: Sequence[bytes], chance: Random) -> bytes:
 def _repeat(data: bytes, _: Sequence[bytes], chance: Random) -> bytes:
     start, stop = _span(data, chance)
     return data[:stop] + data[start:stop] * chance.randint(1, 8) + data[stop:]
+
+
+def _swell(data: bytes, chance: Random) -> bytes:
+    start, stop = _span(data, chance)
+    times = chance.choice(_LARGE) // max(stop - start, 1)
+    return data[:stop] + data[start:stop] * times + data[stop:]
 
 
 def _insert(data: bytes, _: Sequence[bytes], chance: Random) -> bytes:

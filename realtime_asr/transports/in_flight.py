@@ -27,6 +27,10 @@ class Budget:
     def exhausted(self) -> bool:
         return self.held > self.most
 
+    def add(self, unread: int, taken: int) -> None:
+        self.held += unread + taken
+        self.taken += taken
+
     def call_in(self) -> None:
         for holding in tuple(self.line):
             if holding.may_read():
@@ -52,19 +56,17 @@ class Holding:
     @contextmanager
     def counted_for(self, budget: Budget) -> Iterator[None]:
         """Meanwhile this is part of that budget too: of its key's, say."""
-        # In all lines it has the same others before it, or two could wait for each other.
-        self.leave_line()
-        self._budgets.append(budget)
-        self._add(budget, self._unread, self._taken)
+        with self._out_of_line():
+            self._budgets.append(budget)
+            budget.add(self._unread, self._taken)
         try:
             yield
         finally:
-            self.take(0)
-            self.leave_line()
-            self._budgets.remove(budget)
-            self._add(budget, -self._unread, 0)
-            budget.call_in()
-            self.on_room()
+            with self._out_of_line():
+                self.take(0)
+                self._budgets.remove(budget)
+                budget.add(-self._unread, 0)
+                budget.call_in()
 
     def hold(self, unread: int) -> None:
         """So much came that no session took yet; nothing, at the end."""
@@ -76,27 +78,11 @@ class Holding:
         who is first in line would wait for them again and again.
         """
         by, self._taken = taken - self._taken, taken
-        waited = by < 0 and self in self._budgets[0].line
-        if waited:
-            # It had its turn: for the next it stands at the end.
-            self.leave_line()
-        self._change(0, by)
-        if waited:
-            self.on_room()
-
-    def _change(self, unread: int, taken: int) -> None:
-        for budget in self._budgets:
-            self._add(budget, unread, taken)
-        if self.held <= SHARE:
-            self.leave_line()
-        if unread + taken < 0:
-            for budget in self._budgets:
-                budget.call_in()
-
-    @staticmethod
-    def _add(budget: Budget, unread: int, taken: int) -> None:
-        budget.held += unread + taken
-        budget.taken += taken
+        if by > 0:
+            self._change(0, by)
+        elif by < 0:
+            with self._out_of_line():
+                self._change(0, by)
 
     def may_read(self) -> bool:
         """Who may not stands in line from then on."""
@@ -116,6 +102,27 @@ class Holding:
         """Others in line wait for this one, and this one for nobody but its client."""
         full = [budget for budget in self._budgets if budget.exhausted]
         return bool(full) and all(next(iter(budget.line), None) is self and not budget.taken for budget in full)
+
+    @contextmanager
+    def _out_of_line(self) -> Iterator[None]:
+        """Whoever stood in line stands at the end of it afterwards: of all lines, or two could wait for each
+        other.
+        """
+        waited = self in self._budgets[0].line
+        self.leave_line()
+        yield
+        if waited:
+            self.on_room()
+
+    def _change(self, unread: int, taken: int) -> None:
+        full = [budget for budget in self._budgets if budget.exhausted]
+        for budget in self._budgets:
+            budget.add(unread, taken)
+        if self.held <= SHARE:
+            self.leave_line()
+        if unread + taken < 0:
+            for budget in full:
+                budget.call_in()
 
 
 def holding_of(scope: Scope) -> Holding:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+import jiter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_asr.audio.detection import SemanticVad, ServerVad
 from realtime_asr.audio.formats import ALAW_8K, PCM16_24K, ULAW_8K, AudioFormat, Encoding
-from realtime_asr.dialects import json_text
 from realtime_asr.dialects import openai_beta as beta
 from realtime_asr.dialects import openai_ga as ga
 from realtime_asr.dialects.dialect import Dialect
@@ -344,7 +344,7 @@ MANY: Final = "[]," * LARGEST + "0"
 def test_an_event_that_is_large_is_refused_without_being_parsed(
     frame: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_text.jiter, "from_json", parsing_little(json_text.jiter.from_json))
+    monkeypatch.setattr(jiter, "from_json", parsing_little(jiter.from_json))
 
     problem = refusal(frame)
 

@@ -17,16 +17,22 @@ EVERY_SECONDS = 0.005
 def main(host: str, port: str) -> None:
     server = http.client.HTTPConnection(host, int(port))
     longest, begun, over = 0.0, False, threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    threading.Thread(target=wait_for_end, args=[over], daemon=True).start()
     while not over.wait(EVERY_SECONDS):
         asked = time.monotonic()
         server.request("GET", "/health")
         server.getresponse().read()
         longest = max(longest, time.monotonic() - asked)
         if not begun:
-            print("begun", flush=True)
+            sys.stdout.write("begun\n")
+            sys.stdout.flush()
             longest, begun = 0.0, True
-    print(longest)
+    sys.stdout.write(str(longest))
+
+
+def wait_for_end(over: threading.Event) -> None:
+    sys.stdin.read()
+    over.set()
 
 
 main(*sys.argv[1:])

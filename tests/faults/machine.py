@@ -8,14 +8,15 @@ from typing import Final
 BUSY: Final = "BUSY_MACHINE"
 """Set to 1 where times mean little. Unless told, it is found out."""
 _PATIENCE: Final = 5
-"""So many times as long something may take then."""
-_SPIN_SECONDS: Final = 0.05
+"""A thread that waits once for a core may have to wait several times."""
+_SPIN_SECONDS: Final = 0.02
 _TRIES: Final = 3
 
 
-def patience() -> int:
-    """By how much to stretch what is measured here and now."""
-    return _PATIENCE if os.environ.get(BUSY) == "1" or _spun() > 1.2 * _SPIN_SECONDS else 1
+def patience() -> float:
+    """By how much to stretch what is measured here and now: not at all, where nobody else wants a core."""
+    stretch = _spun() / _SPIN_SECONDS
+    return _PATIENCE * stretch if os.environ.get(BUSY) == "1" or stretch > 1.2 else 1.0
 
 
 async def within(seconds: float, measured: Callable[[], Awaitable[float]]) -> None:

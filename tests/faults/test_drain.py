@@ -91,11 +91,11 @@ async def test_told_to_leave_clients_that_do_not_read_do_not_keep_it(tmp_path: P
         callers = [await doors.enter_async_context(deaf(server)) for _ in range(10)]
         for caller in callers:
             caller.transport.write(FLOODS["empty messages"] * 100_000)
-        began = time.monotonic()
+        stretch, began = patience(), time.monotonic()
         server.process.terminate()
         assert 0 == await asyncio.to_thread(server.process.wait, 30)
         took = time.monotonic() - began
         for caller in callers:
             caller.transport.abort()
 
-    assert took < 2 + 2
+    assert took < 2 + 2 * max(stretch, patience())

@@ -64,7 +64,7 @@ async def test_a_thousand_connections_that_break_leave_nothing_behind(server: Se
 
 async def test_a_busy_engine_keeps_nobody_waiting_who_asks_how_it_is(tmp_path: Path) -> None:
     """There are other threads for what a model does, and they let go of the one that answers."""
-    long = encoded(np.tile(clip("window").samples, 60), WAV)
+    long = encoded(np.tile(clip("window").samples, 120), WAV)
     with running(tmp_path, "--log-level", "info") as server:
         async with httpx2.AsyncClient(base_url=server.base_url, timeout=PATIENCE_SECONDS) as client:
             upload = client.post("/audio/transcriptions", files={"file": long}, data={"model": "whisper-1"})

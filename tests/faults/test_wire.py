@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import WebSocketException
 
 from tests.fakes import speech
 from tests.faults.asking import HEALTH_SECONDS, slowest_health

@@ -96,6 +96,30 @@ def test_a_connection_of_another_key_does_not_wait_for_one_that_waits() -> None:
         assert "other" not in line.called
 
 
+def test_what_one_key_waits_for_is_nothing_to_another_that_waits_too() -> None:
+    line, keys = Line(), (Budget(SHARE), Budget(SHARE))
+    one, other = line.connection("one", 2 * SHARE), line.connection("other", 2 * SHARE)
+
+    with one.counted_for(keys[0]), other.counted_for(keys[1]):
+        assert [True, True] == [one.may_read(), other.may_read()]
+        assert [True, True] == [one.is_first, other.is_first]
+
+
+def test_two_that_wait_for_server_and_key_do_not_wait_for_each_other() -> None:
+    """The first came into the server's line before it was known whose it is."""
+    line, key = Line(), Budget(SHARE)
+    one, other = line.connection("one", FULL), line.connection("other", FULL)
+    one.may_read()
+
+    with other.counted_for(key):
+        other.may_read()
+        with one.counted_for(key):
+            may = [one.may_read(), other.may_read()]
+
+            assert [False, True] == may
+            assert "one" in line.called, "asked again once it stands elsewhere"
+
+
 # What a session has in its hands
 
 
@@ -180,7 +204,6 @@ def test_where_no_front_counts_nobody_waits() -> None:
     mine = Line().connection("one")
 
     assert mine is holding_of({"state": {"in_flight": mine}})
-    for scope in ({}, {"state": {}}):
-        other = holding_of(scope)
+    for other in (holding_of({}), holding_of({"state": {}})):
         other.hold(FULL)
         assert other.may_read()

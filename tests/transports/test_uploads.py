@@ -130,7 +130,14 @@ async def test_parts_without_number_are_refused() -> None:
     assert "more than 2000 parts" in (await refusal(part("keywords[]", b"w") * 10_000 + END)).message
 
 
-@pytest.mark.parametrize("header", ["X-Long: " + "x" * 1_000_000, "\r\n".join(["X-Many: x"] * 5_000)])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-Long: " + "x" * 1_000_000,
+        "\r\n".join(["X-Many: x"] * 5_000),
+        "\r\n".join(["X-Both: " + "x" * 3_000] * 7),
+    ],
+)
 async def test_headers_without_end_are_refused(header: str) -> None:
     problem = await refusal(part("file", AUDIO, header) + END)
 
