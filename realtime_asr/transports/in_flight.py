@@ -101,7 +101,9 @@ class Holding:
     def is_first(self) -> bool:
         """Others in line wait for this one, and this one for nobody but its client."""
         full = [budget for budget in self._budgets if budget.exhausted]
-        return bool(full) and all(next(iter(budget.line), None) is self and not budget.taken for budget in full)
+        return bool(full) and all(
+            next(iter(budget.line), None) is self and not budget.taken for budget in full
+        )
 
     @contextmanager
     def _out_of_line(self) -> Iterator[None]:
