@@ -185,7 +185,8 @@ class Settings(ModelSettings, BaseSettings):
     """Seconds of audio that one key may send in a minute, sessions and files together; 0 for any length. A
     minute's worth may come at once."""
     key_in_flight_mib: float = Field(default=0, ge=0, allow_inf_nan=False)
-    """What one key sent over WebSockets and no session took yet; 0 for no bound but that of the server."""
+    """What one key sent, over WebSockets or as JSON, and no session heard yet; 0 for no bound but that of the
+    server."""
     key_models: Listed[str] = ()
     """Models that a key may use, by the names of models, not aliases: for it there are no others. Unless set,
     all."""
@@ -223,7 +224,7 @@ class Settings(ModelSettings, BaseSettings):
     max_files: int = Field(default=8, ge=1)
     """Files transcribed at the same time; more are told to come back. Live sessions go first anyway."""
     in_flight_mib: int = Field(default=256, ge=1)
-    """What clients sent and no session took yet, all together. Beyond that, no more is read."""
+    """What clients sent and no session heard yet, all together. Beyond that, no more is read."""
     handshake_seconds: float = Field(default=10, gt=0)
     """Hang up on who has not sent a whole request by then."""
     ping_seconds: float = Field(default=10, gt=0)
