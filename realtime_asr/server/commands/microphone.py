@@ -84,7 +84,7 @@ async def _listen(settings: Settings, asked: argparse.Namespace, sound: Any) -> 
         )
         config = configured(sessions, patch, "translate" if asked.translate else "transcribe")
         voice = _Voice()
-        with _recorded(sound, device, rate, voice), _until_interrupted(voice.end):
+        with _until_interrupted(voice.end), _recorded(sound, device, rate, voice):
             await sessions.run(session_id(), config, voice, Visitor(door="command"))
 
 
