@@ -1,7 +1,9 @@
 """How a Whisper comes to run in OpenVINO: on which device, how precisely, with how many threads."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from typing import Final, ParamSpec, TypeVar
 
 import openvino as ov
 
@@ -30,6 +32,27 @@ reckoned, unless the device has the choice. Decoders on a CPU reckon with `f32` 
 """
 
 
+_Asked = ParamSpec("_Asked")
+_Answer = TypeVar("_Answer")
+
+
+def _aside(ask: Callable[_Asked, _Answer]) -> Callable[_Asked, _Answer]:
+    """Asks in a thread that ends with the answer.
+
+    The thread in which a core of OpenVINO first uses a CPU gets another stack to handle signals on. Unless
+    cores leave in that thread, the youngest first, it is taken away from under it (as of 2026.4): the next
+    signal would end the process.
+    """
+
+    @wraps(ask)
+    def ask_aside(*args: _Asked.args, **kwargs: _Asked.kwargs) -> _Answer:
+        with ThreadPoolExecutor(1) as aside:
+            return aside.submit(ask, *args, **kwargs).result()
+
+    return ask_aside
+
+
+@_aside
 def load_openvino(settings: WhisperSettings, windows: Sequence[int] = ()) -> OpenVino:
     """With windows of these lengths only, if there are some. Raises UnusableModel, or as OpenVINO does."""
     core = ov.Core()
@@ -48,6 +71,7 @@ def load_openvino(settings: WhisperSettings, windows: Sequence[int] = ()) -> Ope
     return OpenVino(folder, contents, encoder, compiler.decoder(contents.decoder, device))
 
 
+@_aside
 def is_accelerated(device: str) -> bool:
     """It is more than a CPU. Raises UnusableModel unless all that it names are on this machine."""
     core = ov.Core()

@@ -18,7 +18,9 @@ _GENUINE = Path(__file__).with_name("exported.zip")
 """What optimum-intel 2.2 made, with int8 weights by nncf, of a Whisper with the bundled model's vocabulary, a width
 of 16, one encoder and two decoder layers, and random weights.
 """
-_DEVICES = ov.Core().available_devices
+CORE = ov.Core()
+"""Kept for good, as what it may leave behind ends processes: see what loading does about that."""
+_DEVICES = CORE.available_devices
 
 
 def skip_without(kind: str) -> None:
@@ -55,7 +57,7 @@ def exported_in_steps(folder: Path) -> Path:
     """As above, but for attention: of that there are only the steps it is made of, as in eager exports."""
     exported_by_us(folder)
     path = folder / "openvino_decoder_model.xml"
-    decoder = ov.Core().read_model(path)
+    decoder = CORE.read_model(path)
     _in_steps(decoder)
     ov.save_model(decoder, folder / "steps.xml")
     for kind in ("xml", "bin"):

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from realtime_asr.engines.openvino.fitting import let_windows_vary, open_up
-from tests.engines.openvino.models import exported_by_optimum, exported_by_us, exported_in_steps
+from tests.engines.openvino.models import CORE, exported_by_optimum, exported_by_us, exported_in_steps
 
 Arrays = dict[str, NDArray[Any]]
 PRECISE = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
@@ -25,12 +25,12 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def graph(folder: Path, half: str) -> ov.Model:
-    return ov.Core().read_model(folder / f"openvino_{half}_model.xml")
+    return CORE.read_model(folder / f"openvino_{half}_model.xml")
 
 
 class Running:
     def __init__(self, graph: ov.Model) -> None:
-        self._request = ov.Core().compile_model(graph, "CPU", PRECISE).create_infer_request()
+        self._request = CORE.compile_model(graph, "CPU", PRECISE).create_infer_request()
         self._names = {name for port in graph.inputs for name in port.get_names()}
 
     def run(self, **inputs: NDArray[Any]) -> Arrays:

@@ -1,7 +1,10 @@
 """How a Whisper comes to run in OpenVINO: layouts, devices, compute types, windows, and what is kept."""
 
+import ctypes
+import gc
 import json
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -323,6 +326,30 @@ def test_an_npu_hears_in_few_windows_and_a_cpu_writes(elsewhere: Elsewhere, tmp_
     kept = ("encoder", "NPU", {**hint, "CACHE_DIR": str(tmp_path)})
     assert [*[kept] * len(WINDOWS), ("decoder", "CPU", hint)] == elsewhere.compiled
     assert SAID == text(whisper)
+
+
+# What is left behind
+
+
+def signal_stack() -> bytes:
+    """Where this thread handles signals, as the system describes it."""
+    told = ctypes.create_string_buffer(3 * ctypes.sizeof(ctypes.c_void_p))
+    assert 0 == ctypes.CDLL(None).sigaltstack(None, told)
+    return told.raw
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Windows has no signal stacks: it was NOT tested")
+def test_a_thread_handles_its_signals_as_before_once_all_it_loaded_have_left() -> None:
+    before = signal_stack()
+
+    first, second = load_openvino(SETTINGS), load_openvino(SETTINGS)
+    is_accelerated("CPU")
+    del first
+    gc.collect()
+    del second
+    gc.collect()
+
+    assert before == signal_stack()
 
 
 # What is kept
