@@ -124,6 +124,8 @@ class Sessions:
         recorded = {runner: ended for runner, ended in live.items() if runner in self._recorded}
         for runner in live.keys() - recorded.keys():
             runner.drain(code, reason)
+            # They may be many: whoever asks in between is answered.
+            await asyncio.sleep(0)
         with suppress(TimeoutError):
             async with asyncio.timeout(recordings_seconds):
                 await _all_of(recorded.values())

@@ -116,7 +116,9 @@ async def test_no_request_keeps_others_waiting(server: Server, where: str, kind:
 
 
 async def test_what_once_took_longest_leaves_a_session_beside_it_in_peace(server: Server) -> None:
-    async with unharmed(server), connect(f"{server.ws_url}/realtime", compression=None) as caller:
+    # A word takes several steps, and each may have to wait for another of these events.
+    late = 2 * SECONDS
+    async with unharmed(server, late=late), connect(f"{server.ws_url}/realtime", compression=None) as caller:
         for event in EVENTS.values():
             await caller.send(event)
         await caller.send('{"type":"input_audio_buffer.commit"}')

@@ -400,5 +400,6 @@ def heard_by_engines(outputs: list[Output]) -> dict[str, bytes]:
         if isinstance(output, FeedTurn):
             heard[output.item_id] = heard.get(output.item_id, b"") + output.samples.tobytes()
         elif isinstance(output, FinishTurn):
-            finished[output.item_id] = heard[output.item_id][: 4 * output.voiced]
+            # Whose turn is split where the session ends hears nothing in the last.
+            finished[output.item_id] = heard.get(output.item_id, b"")[: 4 * output.voiced]
     return finished
