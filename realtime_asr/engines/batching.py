@@ -194,7 +194,11 @@ class BatchingEngine:
 
     def _transcribe(self, begun: Sequence[tuple[_Turn, Pass]]) -> None:
         batch = _Batch(begun, kind_of(*begun[0]), now(), self._shares())
-        jobs = [replace(work.job, wanted=partial(turn.waits_for, work)) for turn, work in begun]
+        clock, late = asyncio.get_running_loop().time, batch.began + self._pass_seconds / 2
+        jobs = [
+            replace(work.job, wanted=partial(turn.waits_for, work), has_time=lambda: clock() < late)
+            for turn, work in begun
+        ]
         running = in_thread(partial(_answers, self._model, jobs))
         (self._finals if batch.job.urgent else self._guesses).add(running)
         if batch.job.request.recorded:

@@ -111,7 +111,8 @@ class Catalogue:
 
     async def start(self) -> None:
         """The default model and the eager ones. Raises UnusableModel."""
-        for name, shelf in self._shelves.items():
+        # A copy: others may come while these load.
+        for name, shelf in tuple(self._shelves.items()):
             if name == self.default or shelf.offer.eager:
                 await shelf.load()
 
@@ -396,6 +397,7 @@ class _Turn:
     def abandon(self) -> None:
         if self._stream is not None:
             self._stream.abandon()
+        self._kept.clear()
         self._error = None
         self._settled.set()
         self._end()

@@ -109,6 +109,8 @@ class Job:
     """Times and probabilities of the words are wanted."""
     wanted: Callable[[], bool] = lambda: True
     """Somebody still waits for its text. A model may ask between two steps, and answer with Needless."""
+    has_time: Callable[[], bool] = lambda: True
+    """For another try, should its text not be believed: a pass that takes too long is given up."""
 
     @property
     def urgent(self) -> bool:

@@ -39,7 +39,8 @@ class FasterWhisper:
         self._model = self._loaded.model
         self.folder = folder
         self.vocabulary = Vocabulary(self._loaded.hf_tokenizer, is_multilingual=self._model.is_multilingual)
-        self.bands = int(self._loaded.feature_extractor.mel_filters.shape[0])
+        # The weights know: the file that tells the extractor may be missing.
+        self.bands: int = self._model.n_mels
         self._end = self.vocabulary.mark("endoftext")
 
     def encode(self, stack: Sequence[Frames], window: int) -> Encoded:
@@ -48,7 +49,8 @@ class FasterWhisper:
     def parts(self, stack: Encoded) -> list[Encoded]:
         if stack.shape[0] == 1:
             return [stack]
-        on_cpu = np.array(stack.to_device(ctranslate2.Device.cpu))
+        # In single precision, as NumPy knows no bfloat16.
+        on_cpu = np.array(stack.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32))
         return [ctranslate2.StorageView.from_array(part) for part in np.split(on_cpu, len(on_cpu))]
 
     def likelihoods(self, encoded: Encoded) -> list[dict[str, float]]:

@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import Final
 
 from realtime_asr.audio.timeline import Samples, samples
-from realtime_asr.engines.cutting import piece
+from realtime_asr.engines.cutting import LONGEST, piece
 from realtime_asr.engines.engine import Job, Text
 from realtime_asr.engines.mel import HOP, MelSpectrogram
 from realtime_asr.transcript.agreement import PACES, Agreement
@@ -39,7 +39,7 @@ _AROUND = samples(80)
 _ANCHOR = 2
 """Words after a cut that even a thorough pass is given."""
 _SURE = samples(2_000)
-"""Of audio tell a language for the rest of the turn."""
+"""Of audio, with words in it, tell a language for the rest of the turn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +107,7 @@ class Hearing:
         """What the turn says now, unless the text is nothing to believe."""
         if text.doubt is not None and not done.job.thorough:
             return None
-        if done.stop - done.start >= _SURE:
+        if text.words and done.stop - done.start >= _SURE:
             self._language = self._language or text.language
         stretch = self._detailed([_moved(word, lambda at: done.start + at) for word in text.words])
         if done.job.detailed:
@@ -130,7 +130,8 @@ class Hearing:
 
     def _pass(self, stop: int, voiced: int | None = None) -> Pass:
         stop = max(stop, self._start)
-        frames = self._mel.frames(self._start, stop)
+        # One frame more than a window holds shows that there are more.
+        frames = self._mel.frames(self._start, min(stop, self._start + LONGEST + HOP))
         fitting = piece(frames)
         whole = len(fitting) == len(frames)
         # What a full window leaves behind is settled at once.

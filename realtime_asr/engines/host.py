@@ -64,6 +64,6 @@ def _quota(folder: Path) -> Iterator[float]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii")
+        return os.fsdecode(path.read_bytes())
     except OSError:
         return ""

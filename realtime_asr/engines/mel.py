@@ -49,7 +49,7 @@ class MelSpectrogram:
     def frames(self, start: int, stop: int) -> Frames:
         """Those with their middle in [start, stop), as if beyond what was fed there were silence."""
         assert self.start <= start <= stop, (self.start, start, stop)
-        self._draw()
+        self._draw(stop)
         first, last = _frame(start - self.start), _frame(stop - self.start)
         known = np.concatenate([self._nothing, *self._drawn])
         if last > len(known):
@@ -58,7 +58,7 @@ class MelSpectrogram:
 
     def forget_before(self, position: int) -> None:
         """Frames only: audio that is drawn is not kept anyway."""
-        self._draw()
+        self._draw(position)
         gone = min(_frame(position), self._count) - _frame(self.start)
         if gone > 0:
             self.start += gone * HOP
@@ -68,10 +68,11 @@ class MelSpectrogram:
     def _nothing(self) -> Frames:
         return np.empty((0, self.bands), np.float32)
 
-    def _draw(self) -> None:
-        """All blocks whose surroundings are complete."""
+    def _draw(self, stop: int) -> None:
+        """The blocks before that whose surroundings are complete: an hour at once would take too long."""
         complete = (self._audio.end - 2 * _REACH) // HOP + 1 - self._count
-        ready = complete - complete % _BLOCK
+        wanted = _whole_blocks(_frame(stop) - self._count)
+        ready = min(complete - complete % _BLOCK, wanted)
         if ready > 0:
             begin = self._count * HOP
             self._drawn.append(_log_mel(self._audio.slice(begin, begin + _room(ready)), self.bands))
@@ -80,7 +81,7 @@ class MelSpectrogram:
 
     def _edge(self, count: int) -> Frames:
         """So many after those."""
-        room = _room(-(-count // _BLOCK) * _BLOCK)
+        room = _room(_whole_blocks(count))
         heard = self._audio.slice(self._count * HOP, self._audio.end)[:room]
         return _log_mel(np.pad(heard, (0, room - len(heard))), self.bands)[:count]
 
@@ -100,6 +101,11 @@ def windows(stack: Sequence[Frames], length: int) -> NDArray[np.float32]:
 
 def _frame(position: int) -> int:
     return -(-position // HOP)
+
+
+def _whole_blocks(frames: int) -> int:
+    """As many, and those that share a block with them."""
+    return -(-frames // _BLOCK) * _BLOCK
 
 
 def _room(frames: int) -> int:

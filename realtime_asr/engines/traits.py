@@ -13,7 +13,7 @@ from realtime_asr.transcript.credibility import NoSpeech
 class Traits(BaseModel):
     """Measured once per model, so that nobody has to find out again."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     final_window: Literal["full", "short"] = "full"
     """Whether finals may use an encoder window that fits the speech. Whisper was trained on 30 s."""

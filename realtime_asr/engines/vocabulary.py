@@ -18,6 +18,8 @@ _BROKEN: Final = "\ufffd"
 
 class Vocabulary:
     def __init__(self, tokenizer: Tokenizer, *, is_multilingual: bool) -> None:
+        # Else a prompt that spells marks could end itself, and put words into the transcript.
+        tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
         self.is_multilingual = is_multilingual
         self.languages = frozenset(self._languages() if is_multilingual else ["en"])

@@ -279,11 +279,11 @@ class Whisper:
         return Text(self._words(tokens, best.stretch), best.stretch.language, first.doubt, best.quality)
 
     def _best(self, first: _Guess) -> _Guess:
-        """The first one that is decided, or else the least bad of all."""
+        """The first one that is decided, or else the least bad of all there was time for."""
         guesses = [first]
-        others = self._others(first)
+        others, has_time = self._others(first), first.stretch.task.job.has_time
         while not guesses[-1].is_decided:
-            another = next(others, None)
+            another = next(others, None) if has_time() else None
             if another is None:
                 return max(guesses, key=lambda guess: (guess.doubt not in STUCK, guess.mean_logprob))
             guesses.append(another)

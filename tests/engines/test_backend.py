@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import random_whisper
 from benchmarks.random_whisper import WORDS, make
 from realtime_asr.engines.backend import GOING_ON, GREEDY, Backend, Decoded, Load, Search
 from realtime_asr.engines.bundled import BUNDLED
@@ -112,6 +113,16 @@ def test_there_is_no_room_beyond_the_table_of_positions(endless: Backend) -> Non
 
     with pytest.raises((RuntimeError, ValueError)):
         endless.decode(encoded, [endless.vocabulary.start(text[:500], "en")], [[]], 10, GREEDY)
+
+
+def test_how_many_bands_it_hears_is_told_by_its_weights(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(random_whisper._SHAPES, "micro", replace(random_whisper._SHAPES["micro"], mels=128))
+    folder = make("micro", tmp_path)
+    (folder / "preprocessor_config.json").unlink()
+
+    assert 128 == load(replace(SETTINGS, model=str(folder))).bands
 
 
 def test_languages_are_ranked(endless: Backend) -> None:

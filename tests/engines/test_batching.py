@@ -1088,6 +1088,20 @@ async def test_a_pass_that_hangs_fails_its_turn_and_frees_its_worker() -> None:
         assert (await final_of(after)).text == said(0.2, HALF)
 
 
+async def test_a_model_is_told_in_time_to_come_to_an_end() -> None:
+    async with Stage(pass_seconds=1.0) as stage:
+        stage.model.hold()
+        turn = stage.turn(0.1, 800)
+        turn.finish(800)
+        await stage.begun()
+        [[final]] = stage.model.batches
+        had_time = final.has_time()
+        await stage.until(lambda: not final.has_time())
+        stage.model.let_go()
+
+        assert (True, said(0.1, 800)) == (had_time, (await final_of(turn)).text)
+
+
 async def test_an_engine_whose_passes_come_back_after_all_is_not_stalled() -> None:
     async with Stage(pass_seconds=SOON) as stage:
         turn = await stage.in_a_pass()

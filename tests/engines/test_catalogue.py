@@ -2,9 +2,10 @@
 
 import asyncio
 import gc
+import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -318,6 +319,21 @@ async def test_a_turn_nobody_waits_for_any_more_is_not_begun() -> None:
         assert ([], 1) == (await everything(given_up), len(fast.streams))
 
 
+async def test_of_a_turn_that_was_given_up_no_audio_is_kept_while_its_model_loads() -> None:
+    fast, audio = Fake("fast"), AUDIO.copy()
+    kept = weakref.ref(audio)
+    fast.let.clear()
+    shop = catalogue(main=offer(Fake("main")), fast=offer(fast))
+    async with running(shop):
+        turn = opened(shop, "fast")
+        await settled()
+        turn.feed(audio)
+        del audio
+        turn.abandon()
+
+        assert kept() is None
+
+
 async def test_nothing_is_loaded_for_turns_that_were_given_up() -> None:
     shop = catalogue(main=offer(Fake("main")), fast=offer(Fake("fast")))
     async with running(shop):
@@ -417,6 +433,33 @@ async def test_what_is_unloaded_is_gone_from_memory() -> None:
             await history.until("fast", "not loaded")
 
             assert [None] == [reference() for reference in references]
+    finally:
+        gc.enable()
+
+
+async def test_a_model_that_could_not_be_loaded_is_gone_from_memory() -> None:
+    models: list[weakref.ref[FakeModel]] = []
+
+    def make() -> BatchingEngine:
+        model = FakeModel(unusable=True)
+        models.append(weakref.ref(model))
+        return BatchingEngine(model)
+
+    shop = catalogue(main=offer(Fake("main")), fast=Offer(make))
+    gc.disable()
+    try:
+        async with running(shop):
+            with pytest.raises(EngineError):
+                await everything(opened(shop, "fast"))
+            with suppress(UnusableModel):
+                await shop.replace("main", Offer(make, eager=True))
+
+            for thread in threading.enumerate():
+                if thread.name == "transcribe":
+                    await asyncio.to_thread(thread.join)
+            await settled()  # until then this task itself holds the error that it was woken with
+
+            assert [None, None] == [model() for model in models]
     finally:
         gc.enable()
 
@@ -587,6 +630,21 @@ async def test_models_may_come() -> None:
 
         assert (True, False) == (late.running, lazy.running)
         assert "late, finish 160" == await text_of(opened(shop, "late"))
+
+
+async def test_models_may_come_while_those_from_the_start_are_still_loaded() -> None:
+    main, fast = Fake("main"), Fake("fast")
+    main.let.clear()
+    shop = catalogue(main=offer(main), fast=offer(fast, eager=True))
+    starting = asyncio.create_task(shop.start())
+    await settled()
+
+    await shop.replace("lazy", offer(Fake("lazy")))
+    main.let.set()
+    await starting
+
+    assert (True, True) == (main.running, fast.running)
+    await shop.stop()
 
 
 async def test_a_model_that_comes_and_cannot_be_loaded_is_not_there() -> None:

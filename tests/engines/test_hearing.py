@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_asr.audio.timeline import Samples, samples, seconds
+from realtime_asr.engines import mel
 from realtime_asr.engines.engine import Text
 from realtime_asr.engines.hearing import TAIL, Hearing, Pass
-from realtime_asr.engines.mel import HOP
+from realtime_asr.engines.mel import HOP, Frames
 from realtime_asr.transcript.credibility import Reason
 from realtime_asr.transcript.hypothesis import Hypothesis, Quality, Word
 from realtime_asr.transcript.request import TurnRequest
@@ -169,6 +170,25 @@ def test_audio_longer_than_a_window_is_heard_in_pieces(length: int) -> None:
     assert talk.words == ending.words
 
 
+def test_however_long_the_audio_is_no_pass_draws_more_of_it_than_a_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[int] = []
+
+    def drawing(audio: Samples, bands: int) -> Frames:
+        drawn.append(len(audio))
+        return draw(audio, bands)
+
+    draw = mel._log_mel
+    monkeypatch.setattr(mel, "_log_mel", drawing)
+    talk = minutes_of_talk(5)
+
+    heard = final(hearing(audio=talk.audio), Listener(talk))
+
+    assert talk.texts == [word.text for word in heard.words]
+    assert max(drawn) <= samples(29_000)
+
+
 def test_a_piece_settles_its_words_at_once_and_they_are_the_context_of_the_next() -> None:
     talk = minutes_of_talk(1)
     turn = hearing(audio=talk.audio)
@@ -292,6 +312,15 @@ def test_two_seconds_tell_the_language_of_the_turn(length: int, language: str | 
     turn.learn(turn.guess(), Text(words("so it goes"), None))
 
     assert turn.guess().job.language == language
+
+
+def test_audio_without_words_tells_no_language() -> None:
+    turn = hearing(audio=STEADY.audio[: samples(3_000)])
+
+    turn.learn(turn.guess(), Text((), "nn"))
+    turn.learn(turn.verdict(samples(3_000)), Text((), "nn", "no_speech"))
+
+    assert turn.guess().job.language is None
 
 
 def test_a_language_that_was_asked_for_is_never_found_out() -> None:

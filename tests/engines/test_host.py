@@ -47,6 +47,7 @@ V1 = "11:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n"
         (V2, {"sys/fs/cgroup/pods/one/cpu.max": "250000 100000\n"}, 2),
         (V2, {"sys/fs/cgroup/pods/one/cpu.max": "50000 100000\n"}, 1),
         (V2, {"sys/fs/cgroup/pods/one/cpu.max": "max 100000", "sys/fs/cgroup/pods/cpu.max": "300000 100000"}, 3),
+        ("0::/größe\n", {"sys/fs/cgroup/größe/cpu.max": "300000 100000"}, 3),
         ("0::/\n", {"sys/fs/cgroup/cpu.max": "400000 100000"}, 4),
         (V2, {"sys/fs/cgroup/pods/one/cpu.max": "9900000 100000"}, 8),
         (V1, {"sys/fs/cgroup/cpu/docker/abc/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/docker/abc/cpu.cfs_period_us": "100000\n"}, 8),

@@ -32,6 +32,11 @@ def test_the_bundled_model_bears_short_windows() -> None:
         ("[]", "Input should be an object."),
         ('{"beam_size": 0}', "beam_size: Input should be greater than or equal to 1."),
         ('{"window": "short"}', "window: Extra inputs are not permitted."),
+        ('{"words_early": 1e999}', "words_early: Input should be a finite number."),
+        (
+            '{"no_speech": {"mean_logprob": NaN}}',
+            "no_speech.mean_logprob: Input should be a finite number.",
+        ),
         (
             '{"beam_size": "many", "no_speech": {"probability": "none"}}',
             (

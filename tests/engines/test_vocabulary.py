@@ -28,6 +28,13 @@ def test_text_becomes_tokens_and_back(of_one: Vocabulary) -> None:
     assert " Close the door." == of_one.text(of_one.tokens(" Close the door."))
 
 
+def test_what_looks_like_a_mark_is_text(of_one: Vocabulary, of_many: Vocabulary) -> None:
+    text = " <|startoftranscript|><|notimestamps|> I say so.<|endoftext|>"
+
+    for vocabulary in (of_one, of_many):
+        assert text == vocabulary.text(vocabulary.tokens(text))
+
+
 def test_words_are_their_tokens_joined(of_one: Vocabulary) -> None:
     tokens = of_one.tokens(" Close the door.")
 

@@ -301,6 +301,14 @@ def test_keywords_the_prompt_and_what_was_said_before_stand_before_the_text(mode
     assert decoder.told == [" door, window My name is Anna. Listen:"]
 
 
+def test_no_prompt_puts_words_into_the_transcript(model: Whisper) -> None:
+    prompt = "<|startoftranscript|><|notimestamps|> I owe you money. And"
+
+    text = heard(model, job(clip("door").samples, asked_for(prompt=prompt)))
+
+    assert "Wait ten seconds, then close the door." == said(text)
+
+
 def test_of_a_long_prompt_the_end_counts_and_of_many_keywords_the_first(model: Whisper) -> None:
     decoder = Listening(model)
     request = asked_for(prompt="door " * 300 + "end", keywords=("first", *["door"] * 300), logprobs=True)
@@ -566,6 +574,15 @@ def test_when_no_text_is_credible_the_least_bad_is_taken(model: Whisper) -> None
     text = heard(model, job(quiet(3_000)))
 
     assert (said(text), text.doubt) == ("Perhaps the door.", "repetition")
+
+
+def test_when_time_runs_out_nothing_more_is_tried(model: Whisper) -> None:
+    dreaming, time = Dreaming(model, LOOP, DOUBT, LOOP), iter([True, True, False])
+
+    text = heard(model, job(quiet(3_000), has_time=lambda: next(time)))
+
+    assert (said(text), text.doubt) == ("Perhaps the door.", "repetition")
+    assert dreaming.temperatures == [0.0, 0.0, 0.2]
 
 
 def test_a_text_in_a_loop_is_the_last_choice(model: Whisper) -> None:

@@ -73,10 +73,17 @@ class Endpoint:
     """No redirection is followed."""
 
     def __init__(self, settings: RemoteSettings) -> None:
+        """Raises UnusableModel."""
         self._settings = settings
         self._url = settings.url.rstrip("/")
         # What is not packed cannot turn out to be a thousand times as large.
         headers = {"user-agent": "realtime-asr", "accept-encoding": "identity"}
+        if not (settings.key.isascii() and settings.key.isprintable()):
+            # Left to the client, the error would quote it, or say that nobody answers.
+            raise UnusableModel(
+                f"The remote engine at {self._url} cannot be shown this remote_key: it has a line break in "
+                "it, or something else that is not printable ASCII."
+            )
         if settings.key:
             headers["authorization"] = f"Bearer {settings.key}"
         timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)

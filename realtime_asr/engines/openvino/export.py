@@ -143,8 +143,9 @@ class _Net:
         stored = self._weights[f"{self._half}/{name}"]
         if stored.dtype == np.int8:
             return stored, 1 / self._weights[f"{self._half}/{name}_scale"][:, None]
-        scale = np.maximum(np.abs(stored).max(axis=1, keepdims=True), _TINY).astype(np.float32) / _LARGEST
-        return np.rint(stored / scale).astype(np.int8), scale
+        plain = self.plain(name)
+        scale = np.maximum(np.abs(plain).max(axis=1, keepdims=True), _TINY) / _LARGEST
+        return np.rint(plain / scale).astype(np.int8), scale
 
 
 class _Memory:
@@ -176,7 +177,8 @@ class _Memory:
 
 
 def _precise(stored: Array, scale: Array | None) -> Array:
-    if stored.dtype == np.int8 and scale is not None:
+    """Integers have a scale: bytes one for each row, longer ones a single one."""
+    if scale is not None:
         return stored / scale.reshape(-1, *[1] * (stored.ndim - 1))
     return stored.astype(np.float32)
 

@@ -88,5 +88,8 @@ def _json(path: Path) -> dict[str, Any]:
     """What it says, without what it leaves open."""
     if not path.is_file():
         return {}
-    told = json.loads(path.read_bytes())
+    try:
+        told = dict(json.loads(path.read_bytes()))
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"{path.name} is not understood: {problem}") from problem
     return {name: value for name, value in told.items() if value is not None}

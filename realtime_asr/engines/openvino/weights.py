@@ -39,8 +39,13 @@ class _Reader:
         for _ in range(self.number("I")):
             name = self.name()
             shape = [self.number("I") for _ in range(self.number("B"))]
-            kind, size = _TYPES[self.number("B")], self.number("I")
-            yield name, self._take(size).view(kind).reshape(shape)
+            kind, size = self.number("B"), self.number("I")
+            if kind >= len(_TYPES):
+                raise ValueError(
+                    "the weights are numbers of a kind, such as bfloat16, that is not understood: "
+                    "convert again, to int8 or float16"
+                )
+            yield name, self._take(size).view(_TYPES[kind]).reshape(shape)
 
     def aliases(self) -> Iterator[tuple[str, str]]:
         for _ in range(self.number("I")):

@@ -713,6 +713,17 @@ async def test_where_a_key_is_wanted_the_operator_is_told(status: int) -> None:
     )
 
 
+@pytest.mark.parametrize("key", ["sk-kéy", "sk-remote\n", "sk-\0remote"])
+def test_a_key_that_no_header_can_hold_is_refused_without_being_told(key: str) -> None:
+    with pytest.raises(UnusableModel) as refused:
+        Endpoint(RemoteSettings("http://a/v1/", "large", key))
+
+    assert (
+        "The remote engine at http://a/v1 cannot be shown this remote_key: it has a line break in it, or "
+        "something else that is not printable ASCII."
+    ) == str(refused.value)
+
+
 async def test_turns_that_are_open_when_it_stops_have_failed_but_for_finals_under_way() -> None:
     async with stage() as there:
         growing = await there.in_a_guess()

@@ -125,7 +125,7 @@ def test_numbers_may_be_of_several_kinds(compute_type: str) -> None:
     assert SAID == text(load_openvino(replace(SETTINGS, compute_type=compute_type)))
 
 
-@pytest.mark.parametrize("quantization", ["float32", "float16"])
+@pytest.mark.parametrize("quantization", ["float32", "float16", "int16", "int8_float16"])
 def test_weights_of_another_kind_become_bytes(tmp_path: Path, quantization: str) -> None:
     whisper = load_openvino(replace(SETTINGS, model=str(make("micro", tmp_path, quantization=quantization))))
     encoded, start = whisper.encode([DOOR], 500), whisper.vocabulary.start([], "en")
@@ -414,10 +414,20 @@ def _with_half_a_graph(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:5_000])
 
 
+def _with_half_a_description(folder: Path) -> None:
+    (folder / "generation_config.json").write_text('{"alignment_heads": [[0')
+
+
+def _with_another_description(folder: Path) -> None:
+    (folder / "config.json").write_text("7")
+
+
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
         (_without_attention, "does not remember what it read"),
+        (_with_half_a_description, "generation_config.json is not understood: Expecting"),
+        (_with_another_description, "config.json is not understood: 'int'"),
         (_without_a_tokenizer, "BPE files"),
         (_with_half_a_graph, "Error parsing"),
     ],

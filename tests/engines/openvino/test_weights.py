@@ -1,5 +1,6 @@
 """CTranslate2's file, read without it."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +35,18 @@ def test_numbers_are_of_the_kind_they_are_stored_in(tmp_path: Path, quantization
     assert kind == read_weights(tmp_path / "model.bin")["decoder/embeddings/weight"].dtype
 
 
+def _one_array(kind: int) -> bytes:
+    start = struct.pack("<IH2sII", 6, 2, b"a\0", 1, 1)
+    return start + struct.pack("<H2sBIBIH", 2, b"b\0", 1, 1, kind, 2, 0) + struct.pack("<I", 0)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"", "empty file"),
         (b"\x05\x00\x00\x00", "has the version 5, and 6 is understood"),
         ((BUNDLED / "model.bin").read_bytes()[:100_000], "cut off"),
+        (_one_array(kind=5), "numbers of a kind, such as bfloat16, .* convert again"),
     ],
 )
 def test_a_file_that_is_not_understood_says_why(tmp_path: Path, content: bytes, says: str) -> None:
