@@ -17,17 +17,29 @@ class Intake:
         """May be exchanged after a flush, or passed on to the next run."""
         self._spare = b""
         self._resampler = Resampler(format.rate)
+        self._held = 0
+        """How much the denoiser has not given out yet."""
+
+    @property
+    def pending(self) -> int:
+        """How much a flush would give out."""
+        return self._held + self._resampler.pending
 
     def feed(self, payload: bytes) -> Samples:
         payload = self._spare + payload
         whole = len(payload) - len(payload) % self.format.sample_bytes
         self._spare = payload[whole:]
         heard = self._resampler.feed(decode(payload[:whole], self.format.encoding))
-        return heard if self.denoiser is None else self.denoiser.clean(heard)
+        if self.denoiser is None:
+            return heard
+        cleaned = self.denoiser.clean(heard)
+        self._held += len(heard) - len(cleaned)
+        return cleaned
 
     def flush(self) -> Samples:
         """Everything fed so far has come out after this, but for half a sample kept for its other half."""
         heard = self._resampler.flush()
         if self.denoiser is None:
             return heard
+        self._held = 0
         return np.concatenate((self.denoiser.clean(heard), self.denoiser.flush()))

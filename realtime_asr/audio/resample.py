@@ -29,6 +29,11 @@ class Resampler:
         self._heard = _NOTHING
         self._start_afresh()
 
+    @property
+    def pending(self) -> int:
+        """How much a flush would give out."""
+        return 0 if self._filter is None else round(self._fed * RATE / self._filter.rate) - self._made
+
     def feed(self, samples: Samples) -> Samples:
         if self._filter is None:
             return samples
@@ -43,7 +48,7 @@ class Resampler:
         """What is still inside; the next feed starts afresh."""
         if self._filter is None:
             return _NOTHING
-        owed = round(self._fed * RATE / self._filter.rate) - self._made
+        owed = self.pending
         rest, _ = self._filter.apply(np.concatenate((self._heard, self._filter.padding)))
         self._start_afresh()
         return rest[:owed]

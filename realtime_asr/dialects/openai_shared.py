@@ -96,11 +96,16 @@ def validated(model: type[S], sent: object, *, strict: bool) -> S:
     return model.model_validate(sent, extra="forbid" if strict else "ignore", context=strict)
 
 
-def typed(name: str) -> BeforeValidator:
-    """An object without its type is one of these, unless we are strict."""
+def typed(name: str, **told_by: str) -> BeforeValidator:
+    """An object without its type is one of these, unless we are strict. What has a setting of `told_by` is of
+    the type named there.
+    """
 
     def complete(sent: object, info: ValidationInfo) -> object:
-        return {"type": name, **sent} if isinstance(sent, dict) and not info.context else sent
+        if not isinstance(sent, dict) or info.context:
+            return sent
+        kind = next((other for setting, other in told_by.items() if setting in sent), name)
+        return {"type": kind, **sent}
 
     return BeforeValidator(complete)
 
@@ -213,7 +218,11 @@ class InputSettings(Sent):
     transcription: TranscriptionSettings | None = None
     noise_reduction: NoiseReductionSettings | None = None
     turn_detection: (
-        Annotated[ServerVadSettings | SemanticVadSettings, Field(discriminator="type"), typed("server_vad")]
+        Annotated[
+            ServerVadSettings | SemanticVadSettings,
+            Field(discriminator="type"),
+            typed("server_vad", eagerness="semantic_vad"),
+        ]
         | None
     ) = None
 

@@ -279,6 +279,8 @@ def _objection(
     understood = models.languages(after.model)
     asked = [("language", after.language), *(("languages", code) for code in after.languages)]
     for setting, language in asked:
+        if isinstance(patch.model, Unset) and isinstance(getattr(patch, setting), Unset):
+            continue
         if language and understood is not None and language not in understood:
             known = ", ".join(f"'{code}'" for code in sorted(understood))
             return Problem(

@@ -246,12 +246,19 @@ class Session:
         self._hear(self._intake.flush())
 
     def _commit_audio(self, ref: str | None) -> None:
-        self._hear_the_rest()
-        needed, there = self._limits.shortest_commit, self._listener.unaccounted
-        if there < needed:
-            self._reject(_too_small(needed, there), ref)
-        else:
+        needed = self._limits.shortest_commit
+        # Only then: what is rejected must leave no seam in the audio.
+        if self._buffered >= needed:
+            self._hear_the_rest()
+        # The rest may have ended the turn by itself.
+        if self._buffered >= needed:
             self._follow(self._listener.commit())
+        else:
+            self._reject(_too_small(needed, self._buffered), ref)
+
+    @property
+    def _buffered(self) -> int:
+        return self._listener.unaccounted + self._intake.pending
 
     def _clear(self) -> None:
         self._hear_the_rest()
@@ -307,7 +314,9 @@ class Session:
             self._follow(self._listener.look_for_the_end())
 
     def _complete(self, turn: Turn, final: Hypothesis) -> None:
-        self._listener.language = final.language or self._listener.language
+        if final.words:
+            # Where nobody spoke, the language is a guess at noise.
+            self._listener.language = final.language or self._listener.language
         self._conversation.transcribed(turn.item_id, turn.complete(final, self._now))
 
     def _break(self, item_id: str, problem: Problem) -> None:

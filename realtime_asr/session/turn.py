@@ -50,6 +50,10 @@ class Turn:
     """Words said so far lie before this position."""
     _ends_a_sentence: bool = False
     """The newest guess does."""
+    _begun: bool = False
+    """Something was told."""
+    _blank: str = ""
+    """What is told before the next words, if any come: a transcript does not end in it."""
     _agreement: Agreement = field(init=False)
     _heard: deque[int] = field(init=False)
     """Of the newest guesses: as many as it takes to say a word."""
@@ -144,12 +148,13 @@ class Turn:
         self._end(TranscriptFailed(self.item_id, problem))
 
     def _say(self, words: tuple[Word, ...]) -> None:
-        text = joined(words)
-        if len(self._agreement.said) == len(words):
-            text = text.lstrip()
-        if text:
+        text = self._blank + joined(words)
+        told = text.rstrip() if self._begun else text.strip()
+        self._blank = text[len(text.rstrip()) :]
+        if told:
+            self._begun = True
             logprobs = words if self.request is not None and self.request.logprobs else None
-            self.untold.append(TranscriptGrew(self.item_id, text, logprobs))
+            self.untold.append(TranscriptGrew(self.item_id, told, logprobs))
 
     def _end(self, event: Event) -> None:
         self.untold.append(event)

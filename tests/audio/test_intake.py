@@ -64,6 +64,19 @@ def test_noise_is_reduced_after_the_rate_was_changed_and_shifts_nothing(format: 
     assert np.array_equal(np.concatenate((heard[:whole] / 2, heard[whole:])), cleaned)
 
 
+@given(format=FORMATS, cuts=CUTS, cleaned=st.booleans())
+def test_what_is_pending_is_what_a_flush_gives_out(
+    format: AudioFormat, cuts: list[int], *, cleaned: bool
+) -> None:
+    intake = Intake(format, halving() if cleaned else None)
+    for piece in _cut(CLIP, cuts):
+        intake.feed(piece)
+        held = intake.pending
+
+    assert held == len(intake.flush())
+    assert intake.pending == 0
+
+
 def test_half_a_sample_survives_another_denoiser() -> None:
     intake = Intake(PCM16_16K, halving())
 

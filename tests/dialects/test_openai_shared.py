@@ -147,6 +147,10 @@ def test_turn_detection_without_a_type_is_server_vad() -> None:
     assert ServerVadPatch(threshold=0.3) == detection(threshold=0.3)
 
 
+def test_turn_detection_without_a_type_is_semantic_where_it_is_about_eagerness() -> None:
+    assert SemanticVadPatch("low") == detection(eagerness="low")
+
+
 @pytest.mark.parametrize(
     ("name", "lowest", "highest"),
     [

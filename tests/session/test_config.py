@@ -230,10 +230,20 @@ def test_where_the_model_is_gone_languages_are_the_default_models() -> None:
     assert refused.code == "unsupported_language"
 
 
-def test_a_language_that_turned_out_to_be_unknown_is_no_objection_to_other_settings() -> None:
-    german = configured(transcription=Transcription("main", "de"))
+@pytest.mark.parametrize(
+    "patch", [Patch(detection=None), Patch(transcription=TranscriptionPatch(prompt="Names."))]
+)
+def test_a_language_that_turned_out_to_be_unknown_is_no_objection_to_other_settings(patch: Patch) -> None:
+    german = configured(transcription=Transcription("main", "de", ("de",)))
 
-    assert isinstance(accept(german, Patch(detection=None), SEVERAL), SessionConfig)
+    assert isinstance(accept(german, patch, SEVERAL), SessionConfig)
+
+
+@pytest.mark.parametrize("patch", [TranscriptionPatch(language="en"), TranscriptionPatch(languages=("en",))])
+def test_of_two_settings_of_languages_the_one_that_is_changed_is_looked_at(patch: TranscriptionPatch) -> None:
+    german = configured(transcription=Transcription("main", "de", ("de",)))
+
+    assert isinstance(accept(german, Patch(transcription=patch), SEVERAL), SessionConfig)
 
 
 def test_supported_languages_are_accepted() -> None:

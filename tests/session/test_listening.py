@@ -382,8 +382,13 @@ def test_the_next_turn_knows_the_language_of_the_newest_text() -> None:
         return opened.request.language_before
 
     languages = [next_language()]
-    for item_id, language in [("item_1", "de"), ("item_2", None), ("item_3", "en")]:
-        call.answer(item_id, "so", language)
+    for item_id, text, language in [
+        ("item_1", "so", "de"),
+        ("item_2", "so", None),
+        ("item_3", "", "fr"),
+        ("item_4", "so", "en"),
+    ]:
+        call.answer(item_id, text, language)
         languages.append(next_language())
 
-    assert [None, "de", "de", "en"] == languages
+    assert [None, "de", "de", "de", "en"] == languages

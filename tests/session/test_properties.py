@@ -225,9 +225,13 @@ class AnyCommandInAnyOrder(RuleBasedStateMachine):
             self.do(HypothesisArrived(item_id, Hypothesis(guess)))
 
     @precondition(lambda self: self.session.listener.open_id in self.witness.listening)
-    @rule(length=st.integers(2, len(STORY)))
-    def guess_at_the_open_turn_until_words_are_said(self, length: int) -> None:
+    @rule(length=st.integers(2, len(STORY)), first=st.booleans())
+    def guess_at_the_open_turn_until_words_are_said(self, length: int, *, first: bool) -> None:
         item_id = self.session.listener.open_id or ""
+        if first:
+            # What is said of turns before it has to come first.
+            for before in sorted(self.witness.waiting):
+                self.complete(before, STORY)
         self.do(HypothesisArrived(item_id, Hypothesis(STORY[:length])))
         self.do(HypothesisArrived(item_id, Hypothesis(STORY[:length])))
 

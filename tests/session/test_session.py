@@ -18,7 +18,7 @@ from realtime_asr.session.commands import (
     TimePassed,
     TranscriptionBroke,
 )
-from realtime_asr.session.config import Patch, ServerVadPatch, TranscriptionPatch
+from realtime_asr.session.config import NoiseReduction, Patch, ServerVadPatch, TranscriptionPatch
 from realtime_asr.session.effects import AbandonTurn, Close, FeedTurn, FinishTurn, OpenTurn, PrepareTurn
 from realtime_asr.session.events import (
     AudioCleared,
@@ -42,7 +42,7 @@ from realtime_asr.session.events import (
 from realtime_asr.session.problem import Problem
 from realtime_asr.transcript.request import TurnRequest
 from tests.fakes import PCM16_16K, configured, limited, silence, speech
-from tests.session.call import Call, asked, fed, loud, only, quiet, told
+from tests.session.call import Call, Denoisers, asked, fed, loud, only, quiet, told
 
 PADDING = 4_800
 PCM16_48K = AudioFormat(Encoding.PCM16, 48_000)
@@ -250,6 +250,31 @@ def test_a_commit_below_100_ms_is_rejected_in_so_many_words(seconds: float, ms: 
         f"Expected at least 100ms of audio, but buffer only has {ms}ms of audio."
     )
     assert [Rejected(Problem("input_audio_buffer_commit_empty", message, ref="event_1"))] == rejected
+
+
+@pytest.mark.parametrize("noise_reduction", [None, NoiseReduction("near_field")])
+def test_a_commit_that_is_rejected_changes_nothing_of_what_is_heard(
+    noise_reduction: NoiseReduction | None,
+) -> None:
+    def heard(*, impatient: bool) -> bytes | None:
+        limits = limited(noise_reduction=True)
+        call = Call(
+            limits,
+            new_denoiser=Denoisers(),
+            format=PCM16_24K,
+            chosen_detection=None,
+            noise_reduction=noise_reduction,
+        )
+        said = speech(1)
+        call.hear(said[:2_402])
+        if impatient:
+            rejected = call.do(CommitAudio())
+            assert "only has 50.06ms" in only(Rejected, rejected)[0].problem.message
+        call.hear(said[2_402:])
+        [item] = only(ItemRetrieved, call.do(CommitAudio(), RetrieveItem("item_1")))
+        return item.audio
+
+    assert heard(impatient=False) == heard(impatient=True)
 
 
 def test_a_commit_right_after_a_detected_turn_is_rejected_and_the_session_goes_on() -> None:

@@ -35,6 +35,23 @@ def test_text_grows_and_joins_to_the_transcript() -> None:
     ] == list(turn.untold)
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [(" ", " so", " it"), (" so", " it", " "), (" so", " ", " it"), (" so", " \n", "\n "), (" ", " ")],
+)
+def test_words_that_are_blank_are_told_only_between_others(texts: tuple[str, ...]) -> None:
+    turn = _turn()
+    said = tuple(map(Word, texts))
+
+    for guess in (Hypothesis(said[:2]), Hypothesis(said[:2]), Hypothesis(said), Hypothesis(said)):
+        turn.guess(guess)
+    transcript = turn.complete(Hypothesis(said, final=True), NOW)
+
+    deltas = [event.text for event in turn.untold if isinstance(event, TranscriptGrew)]
+    assert transcript == "".join(deltas)
+    assert all(map(str.strip, deltas))
+
+
 def test_a_final_that_contradicts_what_was_said_corrects_it() -> None:
     turn = _turn()
     for guess in ("so it goes", "so it goes"):

@@ -182,7 +182,7 @@ class Witness:
         """A final is about to arrive."""
         if item_id in self.waiting:
             self._finals[item_id] = final
-            self._language = final.language or self._language
+            self._language = (final.language if final.words else None) or self._language
 
     def see_engine_end(self, item_id: str) -> None:
         """It said its final, or broke: it owes nothing more."""
