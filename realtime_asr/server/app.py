@@ -26,7 +26,7 @@ from realtime_asr.server.capacity import admission
 from realtime_asr.server.health import Instruments, health_routes, turned_away
 from realtime_asr.server.models import ModelSettings, NamedModel, named_models
 from realtime_asr.server.parts import denoisers, engines, runs_on, scorers
-from realtime_asr.server.settings import Settings, model_names, served_name
+from realtime_asr.server.settings import Settings, check, model_names, served_name
 from realtime_asr.server.watching.figures import watch
 from realtime_asr.server.watching.instruments import Meter
 from realtime_asr.server.watching.logs import log_model, write
@@ -172,6 +172,10 @@ class Gateway:
 
         A model that cannot be loaded is told in the log, and the names stay: so does what was swapped before.
         """
+        # It goes on listening where it does: keys that nobody needs elsewhere are needed here.
+        if wrong := check(_with(settings, self._settings, ("host",))):
+            write(logging.ERROR, "settings not reloaded", reason="\n".join(wrong))
+            return
         self._adopt_keys(settings)
         wanted = named_models(settings, settings.models)
         try:

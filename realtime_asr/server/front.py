@@ -33,6 +33,8 @@ from realtime_asr.runtime.ids import request_id
 from realtime_asr.session.problem import Problem
 from realtime_asr.transports.in_flight import Budget, Holding
 from realtime_asr.transports.openai_errors import error_response
+from realtime_asr.transports.openai_files import FORM, FORM_PATHS
+from realtime_asr.transports.uploads import kind_of
 
 _LARGEST_HEAD = 64 * 1024
 _SLOWEST_BODY = 500
@@ -188,13 +190,15 @@ class Http(_Watched, H11Protocol):
         self._refuse(error.error_status_hint, _REASONS.get(error.error_status_hint, msg))
 
     def _count(self, data: bytes) -> None:
-        """Bodies are gathered in memory, except for forms: their files go to disk."""
+        """Bodies are gathered in memory, except for forms with recordings: their files go to disk."""
         if self._owed is h11.SEND_BODY and not self._sends_form:
             self._holding.hold(self._holding.held + len(data))
 
     @property
     def _sends_form(self) -> bool:
-        return any(name == b"content-type" and b"multipart/" in value for name, value in self.headers)
+        """To where its file goes to disk. Elsewhere, and whatever else claims to be one, it does not."""
+        kind = next((value for name, value in self.headers if name == b"content-type"), b"")
+        return self.scope["path"] in FORM_PATHS and kind_of(kind.decode("latin-1")) == FORM
 
     def _read_on(self) -> None:
         self.flow.resume_reading()

@@ -86,6 +86,7 @@ class Hook:
         """By the ids of sessions."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._file = asyncio.Lock()
         self._leaving = asyncio.Event()
         self._held = 0
         for outcome in get_args(Outcome):
@@ -239,7 +240,8 @@ class Hook:
             return
         facts = {"at": int(self._clock.unix()), "reason": reason, "event": json.loads(letter.body)}
         try:
-            await asyncio.to_thread(_append, self._dead_letters, json.dumps(facts).encode() + b"\n")
+            async with self._file:
+                await asyncio.to_thread(_append, self._dead_letters, json.dumps(facts).encode() + b"\n")
         except OSError as error:
             self._lose(letter, f"{reason}, and {error.strerror}")
         else:
@@ -257,4 +259,11 @@ class Hook:
 def _append(path: Path, line: bytes) -> None:
     """For its owner alone to read."""
     with open(path, "ab", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(line)
+        end, rest = file.tell(), line
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError:
+            # A disk that is nearly full takes a part, to which the next line would be joined.
+            file.truncate(end)
+            raise

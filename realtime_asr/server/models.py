@@ -11,7 +11,7 @@ from pydantic_settings import NoDecode
 class ModelSettings(BaseModel):
     """The main model's; what the others do not set is as here."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
     model: str = "bundled"
     """The model served: the one that ships with the server, a size like small.en, also as

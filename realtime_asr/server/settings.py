@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -113,6 +114,7 @@ class Settings(ModelSettings, BaseSettings):
         env_ignore_empty=True,
         hide_input_in_errors=True,
         validate_default=True,
+        allow_inf_nan=False,
     )
 
     config: Path | None = None
@@ -181,10 +183,10 @@ class Settings(ModelSettings, BaseSettings):
     for the key that minted them, and who comes without a key counts together with all others who do."""
     key_starts_per_minute: int = Field(default=0, ge=0)
     """Sessions and files that one key may start in a minute; 0 for any number."""
-    key_audio_per_minute: float = Field(default=0, ge=0, allow_inf_nan=False)
+    key_audio_per_minute: float = Field(default=0, ge=0)
     """Seconds of audio that one key may send in a minute, sessions and files together; 0 for any length. A
     minute's worth may come at once."""
-    key_in_flight_mib: float = Field(default=0, ge=0, allow_inf_nan=False)
+    key_in_flight_mib: float = Field(default=0, ge=0)
     """What one key sent, over WebSockets or as JSON, and no session heard yet; 0 for no bound but that of the
     server."""
     key_models: Listed[str] = ()
@@ -270,6 +272,7 @@ def check(settings: Settings) -> list[str]:
         *_wrong_keys(settings),
         *_strange_models(settings),
         *_signing_keys(settings),
+        *_strange_origins(settings),
         *_certificates(settings),
         *_names_taken(settings),
         *_lost_aliases(settings),
@@ -383,6 +386,18 @@ def _signing_keys(settings: Settings) -> Iterator[str]:
             if key_id in ids:
                 yield f"secret_keys: two keys have the id '{key_id}'."
             ids.add(key_id)
+
+
+def _strange_origins(settings: Settings) -> Iterator[str]:
+    """What no browser says lets nobody in."""
+    if not all(_ORIGIN.fullmatch(origin) for origin in settings.allowed_origins):
+        yield (
+            "allowed_origins: write each like https://app.example.com, with nothing behind the host "
+            "or its port; or * for all."
+        )
+
+
+_ORIGIN: Final = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/*\s]+")
 
 
 def _certificates(settings: Settings) -> Iterator[str]:

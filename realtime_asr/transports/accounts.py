@@ -81,8 +81,8 @@ class Spending:
         self._at = 0.0
 
     def spend(self, amount: float, per_minute: float, now: float) -> None:
-        """Also more than is left: the rest is owed."""
-        self._owed, self._at = self._owed_still(per_minute, now) + amount, now
+        """Also more than is left: the rest is owed. Less than nothing is given back, where it is."""
+        self._owed, self._at = max(self._owed_still(per_minute, now) + amount, 0.0), now
 
     def wait(self, amount: float, per_minute: float, now: float) -> float:
         """Seconds until so much is left to spend; 0 if it is."""
@@ -213,8 +213,8 @@ class Ticket:
         audio.spend(seconds, may.audio_per_minute, now)
         return None
 
-    def owe(self, seconds: float) -> None:
-        """For audio that was heard already, whatever is left."""
+    def settle(self, seconds: float) -> None:
+        """For audio that was heard already, whatever is left; less than nothing for what was not heard."""
         if per_minute := self._may.audio_per_minute:
             self._account.audio.spend(seconds, per_minute, self._clock.now())
 

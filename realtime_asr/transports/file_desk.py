@@ -10,7 +10,7 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, Final, TypeAlias, cast
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realtime_asr.decoders.recording import Recording, UnreadableRecording, open_recording
@@ -31,9 +31,9 @@ from realtime_asr.session.problem import Problem
 from realtime_asr.transports.accounts import LATER_SECONDS, NotNow, Ticket, not_now
 from realtime_asr.transports.in_flight import holding_of
 from realtime_asr.transports.openai_errors import error_response
-from realtime_asr.transports.openai_rest import admit, later, not_ready, visitor
+from realtime_asr.transports.openai_rest import admit, later, not_ready, server_sent, visitor
 from realtime_asr.transports.reception import Caller, Reception
-from realtime_asr.transports.uploads import MalformedForm, OversizedForm
+from realtime_asr.transports.uploads import MalformedForm, OversizedForm, kind_of
 
 IN_MEMORY: Final = 1024 * 1024
 """Bytes of a file for which no disk is needed."""
@@ -97,7 +97,7 @@ class Upload:
 
     @property
     def kind(self) -> str:
-        return self.content_type.partition(";")[0].strip().lower()
+        return kind_of(self.content_type)
 
     async def whole(self) -> bytes:
         """Of a body with the file in base64."""
@@ -154,9 +154,11 @@ class _Door:
         request = Request(scope, receive, send)
         try:
             caller, ticket = self._admit(request)
-            budget = self.desk.reception.accounts.in_flight(caller.key_id)
-            with ticket, self.desk.place(), holding_of(scope).counted_for(budget), _scratch() as file:
+            holding, budget = holding_of(scope), self.desk.reception.accounts.in_flight(caller.key_id)
+            with ticket, self.desk.place(), holding.counted_for(budget), _scratch() as file:
                 asked = await self._read(request, file)
+                # The file is on the disk by now, and may take long to be heard.
+                holding.hold(0)
                 config = self._configure(caller, asked)
                 guest = visitor(request, DOOR, caller)
                 job = _Job(self.desk.reception, caller, guest, ticket, asked, config, self.write, self.member)
@@ -232,6 +234,7 @@ class _Job:
             raise _Broke(400, self._unreadable(error)) from None
         claimed = recording.seconds or 0.0
         if busy := self.ticket.heard(claimed):
+            self.reception.turned_away(self.visitor, busy.problem)
             raise _Refused(later(busy))
         try:
             async with aclosing(self._turns(session_id(), recording)) as turns:
@@ -239,8 +242,8 @@ class _Job:
                 response = await respond(turns, recording)
                 await response(request.scope, request.receive, send)
         finally:
-            # It may be longer than it claimed.
-            self.ticket.owe(max(recording.decoded_seconds - claimed, 0.0))
+            # It may be longer than it claimed, or break off, or its client leave.
+            self.ticket.settle(recording.decoded_seconds - claimed)
 
     async def _turns(self, name: str, recording: Recording) -> _Turns:
         """As they are told. Raises _Broke."""
@@ -287,9 +290,7 @@ class _Job:
             else:
                 yield done(transcript, self._understood(), recording.decoded_seconds)
 
-        # Proxies would hold events back to make larger packets of them.
-        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return StreamingResponse(events(), headers=headers, media_type="text/event-stream")
+        return server_sent(events())
 
     def _unreadable(self, error: UnreadableRecording) -> Problem:
         return Problem("invalid_value", str(error), self.member)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from realtime_asr.audio.formats import AudioFormat
@@ -45,7 +45,7 @@ from realtime_asr.session.problem import Problem
 from realtime_asr.transports.accounts import NotNow, Ticket
 from realtime_asr.transports.in_flight import holding_of
 from realtime_asr.transports.openai_errors import error_response
-from realtime_asr.transports.openai_rest import admit, later, read_body, visitor
+from realtime_asr.transports.openai_rest import admit, later, read_body, server_sent, visitor
 from realtime_asr.transports.reception import Caller, Reception, Starting
 
 LITERAL_PATH: Final = "/v1/realtime/intent=transcription"
@@ -68,15 +68,19 @@ class _Posted:
     turns: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Posts take turns, or they would collect each other's answers."""
     transcribes: bool = True
+    awaited: bool = False
+    """A post is there until its text is: texts may take longer than a client stays away."""
     over: bool = False
 
     async def receive(self) -> FromClient | HangUp:
-        try:
-            async with asyncio.timeout(_FORGOTTEN_AFTER_SECONDS):
-                return await self.asked.get()
-        except TimeoutError:
-            self._end()
-            return HangUp()
+        while True:
+            try:
+                async with asyncio.timeout(_FORGOTTEN_AFTER_SECONDS):
+                    return await self.asked.get()
+            except TimeoutError:
+                if not self.awaited:
+                    self._end()
+                    return HangUp()
 
     async def send(self, event: Event) -> None:
         if isinstance(event, SessionCreated | SessionUpdated):
@@ -98,12 +102,20 @@ class _Posted:
             return None
         return self.ticket.heard(self.format.seconds(len(command.payload)))
 
-    async def all_of(self, *commands: FromClient) -> AsyncGenerator[Event]:
-        """What comes of these, to the end of the session."""
-        for command in commands:
-            self.asked.put_nowait(command)
-        while event := await self.told.get():
-            yield event
+    async def answer_to_all(self, command: FromClient) -> AsyncGenerator[Event]:
+        """What comes of this and of a commit, to the end of the session."""
+        commit = _Commit()
+        for each in (command, CommitAudio()):
+            self.asked.put_nowait(each)
+        try:
+            async with aclosing(self._all_of()) as events:
+                async for event in events:
+                    yield event
+                    # Sooner, and the text would have to come within the time for a farewell.
+                    if commit.is_answered_by(event, transcribes=self.transcribes):
+                        self.asked.put_nowait(EndSession())
+        finally:
+            self.asked.put_nowait(EndSession())
 
     async def answer_to(self, command: FromClient) -> AsyncGenerator[Event]:
         """What is told from here on, until the item a commit makes has ended, or nothing more comes."""
@@ -111,9 +123,19 @@ class _Posted:
             if self.over:
                 return
             self.asked.put_nowait(command)
-            events = self._until_transcribed() if isinstance(command, CommitAudio) else self._until_quiet()
-            async for event in events:
+            told = self._until_transcribed() if isinstance(command, CommitAudio) else self._until_quiet()
+            async with aclosing(told) as events:
+                async for event in events:
+                    yield event
+
+    async def _all_of(self) -> AsyncGenerator[Event]:
+        """What is told, to the end of the session."""
+        self.awaited = True
+        try:
+            while event := await self.told.get():
                 yield event
+        finally:
+            self.awaited = False
 
     async def _until_quiet(self) -> AsyncGenerator[Event]:
         while True:
@@ -128,22 +150,34 @@ class _Posted:
 
     async def _until_transcribed(self) -> AsyncGenerator[Event]:
         """Up to and with the end of the item that the client committed, or the refusal to."""
-        servers, own = set(), None
-        async for event in self.all_of():
-            yield event
-            match event:
-                case SpeechStopped(item_id) | IdleTimedOut(item_id):
-                    servers.add(item_id)
-                case AudioCommitted(item_id) if item_id not in servers:
-                    own = item_id
-                    if not self.transcribes:
-                        return
-                case TranscriptCompleted(item_id) | TranscriptFailed(item_id) if item_id == own:
+        commit = _Commit()
+        async with aclosing(self._all_of()) as events:
+            async for event in events:
+                yield event
+                if commit.is_answered_by(event, transcribes=self.transcribes):
                     return
-                case Rejected():
-                    return
-                case _:
-                    pass
+
+
+@dataclass(slots=True)
+class _Commit:
+    """The client's own, among those of the server."""
+
+    servers: set[str] = field(default_factory=set)
+    own: str | None = None
+
+    def is_answered_by(self, event: Event, *, transcribes: bool) -> bool:
+        """To be asked of every event that comes after it."""
+        match event:
+            case SpeechStopped(item_id) | IdleTimedOut(item_id):
+                self.servers.add(item_id)
+                return False
+            case AudioCommitted(item_id) if item_id not in self.servers:
+                self.own = item_id
+                return not transcribes
+            case TranscriptCompleted(item_id) | TranscriptFailed(item_id):
+                return item_id == self.own
+            case _:
+                return isinstance(event, Rejected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +236,7 @@ class _Posts:
         if busy := posted.heard(command):
             return busy
         if caller.proof.secret is None:
-            return _Answer(posted.dialect, posted.all_of(command, CommitAudio(), EndSession()), _completed)
+            return _Answer(posted.dialect, posted.answer_to_all(command), _completed)
         return _Answer(posted.dialect, posted.answer_to(command), _grown)
 
     def _session_of(self, caller: Caller) -> _Posted | None:
@@ -255,12 +289,12 @@ def _completed(event: Event) -> tuple[str, str] | None:
 
 async def _respond(request: Request, answer: _Answer) -> Response:
     if "text/event-stream" in request.headers.get("accept", ""):
-        return StreamingResponse(_server_sent(answer), media_type="text/event-stream")
+        return server_sent(_frames(answer))
     async with aclosing(answer.events):
         return await _one_delta(answer)
 
 
-async def _server_sent(answer: _Answer) -> AsyncIterator[str]:
+async def _frames(answer: _Answer) -> AsyncIterator[str]:
     async with aclosing(answer.events):
         async for event in answer.events:
             for frame in answer.dialect.encode(event):

@@ -31,14 +31,18 @@ class Metered:
         self._end = end
         self._ended = False
         self._settled = asyncio.Event()
-        """The format is the one in which audio comes: no wish for another one is open."""
+        """The format is the one in which audio comes: no wish for another one is open. Or so it seems: what
+        was answered may have been something else."""
         self._settled.set()
+        self._since_wish = 0
+        """Bytes that were counted in this format, and would be in the one of the wish."""
 
     async def receive(self) -> FromClient | HangUp:
         while True:
             command = await self._channel.receive()
             if isinstance(command, Configure) and command.patch.format is not UNSET:
                 self._settled.clear()
+                self._since_wish = 0
             if not isinstance(command, AppendAudio):
                 return command
             await self._settled.wait()
@@ -47,7 +51,7 @@ class Metered:
 
     async def send(self, event: Event) -> None:
         if isinstance(event, SessionCreated | SessionUpdated):
-            self._format = event.config.format
+            self._change(event.config.format)
         if isinstance(event, SessionUpdated | Rejected):
             self._settled.set()
         await self._channel.send(event)
@@ -55,9 +59,16 @@ class Metered:
     async def close(self, code: int, reason: str) -> None:
         await self._channel.close(code, reason)
 
+    def _change(self, format: AudioFormat) -> None:
+        if format != self._format:
+            counted = self._format.seconds(self._since_wish)
+            self._ticket.settle(format.seconds(self._since_wish) - counted)
+            self._format = format
+
     def _is_fine(self, audio: AppendAudio) -> bool:
         if self._ended:
             return False
+        self._since_wish += len(audio.payload)
         if busy := self._ticket.heard(self._format.seconds(len(audio.payload))):
             self._ended = True
             self._end(replace(busy.problem, ref=audio.ref))

@@ -1,8 +1,9 @@
 """OpenAI's file endpoints: a recording comes up, its text goes down, whole or turn by turn."""
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from starlette.routing import Route
 
@@ -21,23 +22,25 @@ from realtime_asr.transcript.request import Task
 from realtime_asr.transports.file_desk import IN_MEMORY, FileDesk, Upload
 from realtime_asr.transports.uploads import receive_form
 
+FORM: Final = "multipart/form-data"
+_TASKS: Final[Mapping[str, Task]] = {"transcriptions": "transcribe", "translations": "translate"}
+_PATHS: Final = {
+    f"{root}/audio/{name}": task for root in ("/v1", "/openai/v1") for name, task in _TASKS.items()
+}
+FORM_PATHS: Final = _PATHS.keys()
+"""Where forms may come."""
+
 
 def file_routes(desk: FileDesk) -> list[Route]:
-    doors = {
-        "transcriptions": desk.door(partial(_read, task="transcribe")),
-        "translations": desk.door(partial(_read, task="translate")),
-    }
     return [
-        Route(f"{root}/audio/{name}", door, methods=["POST"])
-        for root in ("/v1", "/openai/v1")
-        for name, door in doors.items()
+        Route(path, desk.door(partial(_read, task=task)), methods=["POST"]) for path, task in _PATHS.items()
     ]
 
 
 async def _read(upload: Upload, file: BinaryIO, *, task: Task) -> FileRequest | Problem:
+    if upload.kind == FORM:
+        return await _read_form(upload, file, task)
     match upload.kind:
-        case "multipart/form-data":
-            return await _read_form(upload, file, task)
         case "application/json":
             found = await asyncio.to_thread(read_enclosed, await upload.whole(), task, strict=upload.strict)
             return await upload.unwrap(found, file)

@@ -1,11 +1,11 @@
 """OpenAI's REST routes around realtime: minting client secrets, listing models."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from realtime_asr.dialects.negotiate import Shape, credential
@@ -103,6 +103,12 @@ def foreign() -> Response:
 
 def later(busy: NotNow) -> Response:
     return error_response(429, busy.problem, {"Retry-After": str(busy.seconds)})
+
+
+def server_sent(events: AsyncIterator[str]) -> Response:
+    # Proxies would hold events back to make larger packets of them.
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, headers=headers, media_type="text/event-stream")
 
 
 async def read_body(request: Request, largest: int) -> bytes | Response:

@@ -45,6 +45,11 @@ class Form:
     """Where it has none, it may be a field that is called `file`."""
 
 
+def kind_of(content_type: str) -> str:
+    """Without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 async def receive_form(chunks: AsyncIterator[bytes], content_type: str, file: BinaryIO, largest: int) -> Form:
     """Writes the part called `file`, of `largest` bytes at the most, whatever its headers claim it to be.
 

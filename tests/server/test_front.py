@@ -5,6 +5,7 @@ import base64
 import json
 import logging
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -17,9 +18,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from realtime_asr.decoders.recording import UnreadableRecording
 from realtime_asr.server import front
 from realtime_asr.server.serving import Server
 from realtime_asr.server.settings import Settings
+from realtime_asr.transports import file_desk
 from tests.server.house import settings
 
 MIB: Final = 1024 * 1024
@@ -411,6 +414,59 @@ async def test_a_body_that_is_gathered_in_memory_counts_too() -> None:
         answer = await told(server, head, bytes(3 * MIB))
 
     assert 503 == refusal(answer)[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v1/realtime/intent=transcription", "multipart/form-data; boundary=b"),
+        ("/v1/asr", "multipart/form-data; boundary=b"),
+        ("/v1/audio/transcriptions", "application/json; profile=multipart/form-data"),
+        ("/v1/audio/transcriptions", "application/json\r\nContent-Type: multipart/form-data; boundary=b"),
+    ],
+)
+async def test_what_only_claims_to_be_a_form_counts_like_other_bodies(path: str, kind: str) -> None:
+    async with serving(in_flight_mib=1, handshake_seconds=0.5) as server:
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Type: {kind}\r\nContent-Length: 9000000\r\n\r\n"
+        )
+        answer = await told(server, head.encode(), bytes(3 * MIB))
+
+    assert 503 == refusal(answer)[0]
+
+
+async def test_a_file_that_is_heard_by_now_is_in_flight_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, go_on = threading.Event(), threading.Event()
+
+    def heard(_: object) -> None:
+        opened.set()
+        go_on.wait()
+        raise UnreadableRecording("It was none.")
+
+    monkeypatch.setattr(file_desk, "open_recording", heard)
+    async with serving() as server, httpx2.AsyncClient() as client:
+        body = {"audio": base64.b64encode(bytes(MIB)).decode()}
+        posting = asyncio.create_task(client.post(server.base_url + "/asr", json=body))
+        await becomes(opened.is_set)
+        held = server.gateway.in_flight.held
+        go_on.set()
+        answer = await posting
+
+    assert (0, 400) == (held, answer.status_code)
+
+
+async def test_the_file_of_a_form_goes_to_disk_and_does_not_count() -> None:
+    async with serving(in_flight_mib=1) as server, connected(server) as (reader, writer):
+        kind = "Multipart/Form-Data; boundary=b"
+        head = f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: here\r\nContent-Type: {kind}\r\n"
+        part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + bytes(3 * MIB)
+        writer.write(f"{head}Content-Length: {len(part) + 9}\r\n\r\n".encode() + part)
+        await writer.drain()
+        held = server.gateway.in_flight.held
+        writer.write(b"\r\n--b--\r\n")
+        answer = await reader.readline()
+
+    assert (0, b"HTTP/1.1 400 Bad Request\r\n") == (held, answer)
 
 
 # Refused handshakes

@@ -4,6 +4,8 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from errno import ENOSPC
+from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +13,7 @@ import pytest
 
 from realtime_asr.runtime.clock import SystemClock
 from realtime_asr.runtime.visitor import Visitor
+from realtime_asr.server import hooks
 from realtime_asr.server.hooks import Hook, Patience
 from realtime_asr.server.serving import Server
 from realtime_asr.server.watching.instruments import WEBHOOKS
@@ -227,6 +230,31 @@ async def test_a_file_that_takes_no_more_does_not_end_the_hook(tmp_path: Path) -
         say(hook, "one", "two")
 
     assert ["one", "two"] == receiver.texts
+
+
+async def test_half_a_letter_is_lost_and_spoils_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, dead = Notebook(), tmp_path / "dead"
+    async with receiving(answers(400, 400)) as receiver:
+        async with hooked(receiver, dead, told=told) as hook:
+            monkeypatch.setattr(hooks, "open", lambda path, *_, **__: NearlyFull(path, "ab"), raising=False)
+            say(hook, "one")
+        monkeypatch.undo()
+        async with hooked(receiver, dead, told=told) as hook:
+            say(hook, "two")
+
+    assert ["two"] == [text for text, _ in buried(dead)]
+    assert {("lost",): 1, ("dead",): 1} == told.counts[WEBHOOKS]
+
+
+class NearlyFull(FileIO):
+    """On a disk that has room for a hundred bytes."""
+
+    def write(self, data: Any) -> int:
+        if (room := 100 - self.tell()) <= 0:
+            raise OSError(ENOSPC, "No space left on device")
+        return super().write(data[:room])
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,10 @@ from realtime_asr.server.app import Gateway
 from realtime_asr.server.serving import Server
 from realtime_asr.session.session import Session
 from realtime_asr.transports import literal_post
+from realtime_asr.transports.accounts import Ticket, not_now
 from realtime_asr.transports.literal_post import LITERAL_PATH
-from tests.fakes import ManualClock, silence, speech
+from tests.decoders.files import FLAC, encoded
+from tests.fakes import ManualClock, silence, speech, tone
 from tests.server.house import KEY, SPOKEN, gateway, open_house, settings
 
 GA: Final = "/v1/realtime?intent=transcription"
@@ -301,6 +303,15 @@ def test_what_is_owed_for_a_file_has_to_come_back_first() -> None:
         assert 200 == uploaded(client).status_code
 
 
+def test_for_a_file_that_breaks_off_only_what_was_heard_is_owed() -> None:
+    whole = encoded(tone(120 * 16_000), FLAC)
+    with limited_house(ManualClock(), key_audio_per_minute=60) as (client, _):
+        files = {"file": ("speech.flac", whole[: len(whole) // 4])}
+        client.post(FILES, files=files, data={"model": "whisper-1"}, headers=bearer())
+
+        assert 200 == uploaded(client).status_code
+
+
 def test_a_post_that_is_too_much_may_come_again_and_its_session_goes_on() -> None:
     clock = ManualClock()
     with limited_house(clock, key_audio_per_minute=60) as (client, house):
@@ -432,6 +443,16 @@ async def test_a_server_told_to_read_its_settings_again_closes_who_may_not_be_th
         await socket.wait_closed()
 
     assert ("invalid_api_key", 3000) == (told["error"]["code"], socket.close_code)
+
+
+def test_keys_that_a_restart_would_do_without_are_kept_until_then() -> None:
+    """The server listens to the whole network still."""
+    with limited_house(host="0.0.0.0") as (client, house):
+        client.portal.call(lambda: house.reload(settings(host="127.0.0.1")))  # type: ignore[union-attr]
+
+        answers = [client.get("/v1/models", headers=headers).status_code for headers in ({}, bearer())]
+
+    assert [401, 200] == answers
 
 
 def test_a_new_key_and_new_limits_hold_at_once() -> None:
@@ -657,3 +678,15 @@ def test_who_is_not_let_in_is_told_to_those_who_watch_at_every_door(monkeypatch:
         ("rest", "alice", "rate_limit_exceeded"),
         *((door, "anonymous", None) for door in doors),
     ] == doorman.seen
+
+
+def test_so_is_whose_file_finds_nothing_left_of_the_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others spent it while this one came up."""
+    with limited_house(**table()) as (client, house):
+        doorman = Doorman(house, monkeypatch)
+        monkeypatch.setattr(Ticket, "heard", lambda *_: not_now("Others were heard."))
+        client.headers["traceparent"] = "00-trace"
+
+        assert 429 == uploaded(client, "sk-alice").status_code
+
+    assert [("files", "alice", "rate_limit_exceeded")] == doorman.seen

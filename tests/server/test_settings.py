@@ -75,6 +75,22 @@ def test_the_environment_may_name_the_file(file: WriteFile, monkeypatch: pytest.
     assert load({}).port == 9000
 
 
+@pytest.mark.parametrize("origin", ["https://app.example.com/", "app.example.com", "https://*.example.com"])
+def test_an_origin_that_no_browser_would_say_is_none(origin: str) -> None:
+    with pytest.raises(BadSettings, match="allowed_origins: write each like"):
+        load({"allowed_origins": [origin]})
+
+
+def test_origins_may_have_ports_and_be_of_other_kinds() -> None:
+    load({"allowed_origins": ["*", "null", "https://app.example.com:8443", "chrome-extension://abcdef"]})
+
+
+@pytest.mark.parametrize("name", ["longest_turn", "session_minutes", "max_file_mib", "pass_seconds"])
+def test_nothing_lasts_for_ever(name: str) -> None:
+    with pytest.raises(BadSettings, match=name):
+        load({name: "inf"})
+
+
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REALTIME_ASR_TLS_CERT", "")
 

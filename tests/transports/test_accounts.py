@@ -199,14 +199,14 @@ def test_what_was_heard_already_is_owed_though_nothing_is_left() -> None:
     ticket = opened(house)
     ticket.heard(120.0)
 
-    ticket.owe(60.0)
+    ticket.settle(60.0)
 
     assert 130 == refused(house).seconds
 
 
 def test_without_a_limit_nothing_is_owed() -> None:
     house = accounts()
-    opened(house).owe(1e9)
+    opened(house).settle(1e9)
     house.allowances = Allowances(Allowance(audio_per_minute=60.0))
 
     assert opened(house)

@@ -55,6 +55,7 @@ def streamed(
 ) -> list[Any]:
     response = client.post(LITERAL_PATH + query, json=event, headers=STREAM | (headers or {}))
     assert response.headers["content-type"].startswith("text/event-stream")
+    assert ("no-cache", "no") == (response.headers["cache-control"], response.headers["x-accel-buffering"])
     *messages, rest = response.text.split("\n\n")
     assert rest == ""
     return [json.loads(message.removeprefix("data: ")) for message in messages]
@@ -300,6 +301,17 @@ def test_a_session_whose_client_stays_away_is_forgotten(monkeypatch: pytest.Monk
         again = client.post(LITERAL_PATH, json=COMMIT, headers=secret)
 
     assert again.json()["error"]["code"] == "input_audio_buffer_commit_empty"
+
+
+def test_who_waits_for_a_long_text_does_not_stay_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(literal_post, "_FORGOTTEN_AFTER_SECONDS", 0.001)
+    with open_house() as client:
+        assert "good morning all" == post(client, append(1.2))["delta"]
+
+
+def test_a_lone_post_has_the_time_of_a_session_and_not_that_of_a_farewell() -> None:
+    with open_house(drain_seconds=1e-6) as client:
+        assert "good morning all" == post(client, append(1.2))["delta"]
 
 
 def test_a_post_that_waits_for_a_forgotten_session_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:

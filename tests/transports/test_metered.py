@@ -92,6 +92,20 @@ async def test_after_an_update_that_was_refused_audio_counts_as_before() -> None
     assert [AppendAudio(SECOND)] == await line.heard(1)
 
 
+async def test_an_answer_to_something_else_changes_nothing_of_what_audio_counts_in_the_end() -> None:
+    """What is refused may have come before the update."""
+    wish = Configure(Patch(format=ULAW_8K), "")
+    line = Line(CommitAudio(), wish, AppendAudio(bytes(8000 * 61)), AppendAudio(b"."), CommitAudio())
+    await line.heard(2)
+
+    await line.channel.send(Rejected(Problem("input_audio_buffer_commit_empty", "No.")))
+    await line.heard(1)
+    await line.channel.send(SessionUpdated(configured(format=ULAW_8K), ""))
+
+    assert [CommitAudio()] == await line.heard(1)
+    assert len(line.problems) == 1
+
+
 async def test_other_updates_keep_no_audio_waiting() -> None:
     update = Configure(Patch(transcription=TranscriptionPatch("whisper-1")), "")
     line = Line(update, AppendAudio(SECOND))

@@ -2,11 +2,13 @@
 
 import argparse
 import asyncio
+import io
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import NoReturn
 
 from realtime_asr.bench.command import add_bench
@@ -49,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run() -> NoReturn:
     """The command itself: ends the process."""
     share_arenas()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As the standard error does by itself: of a letter it does not know, the number is better than none.
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = main()
     if threads.are_running():
         logging.shutdown()
@@ -77,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
         "then the file named by --config. The exit code is 0 where all went well, 1 where something did not, "
         "2 where it was asked wrongly, 130 where it was interrupted.",
     )
+    program.add_argument("--version", action="version", version=f"realtime-asr {version('realtime-asr')}")
     commands = program.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     serve = commands.add_parser(

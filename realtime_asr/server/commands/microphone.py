@@ -86,6 +86,8 @@ async def _listen(settings: Settings, asked: argparse.Namespace, sound: Any) -> 
         voice = _Voice()
         with _until_interrupted(voice.end), _recorded(sound, device, rate, voice):
             await sessions.run(session_id(), config, voice, Visitor(door="command"))
+        if voice.unread is not None:
+            raise voice.unread
 
 
 @contextmanager
@@ -131,6 +133,8 @@ def _until_interrupted(end: Callable[[], None]) -> Iterator[None]:
 class _Voice:
     """The one who speaks, and reads on the terminal what was understood."""
 
+    unread: BrokenPipeError | None = None
+    """Nobody reads any more. To the session that is a client who is gone, and no error."""
     _said: asyncio.Queue[AppendAudio | EndSession] = field(default_factory=asyncio.Queue)
     _growing: str = ""
 
@@ -144,6 +148,16 @@ class _Voice:
         return await self._said.get()
 
     async def send(self, event: Event) -> None:
+        try:
+            self._tell(event)
+        except BrokenPipeError as error:
+            self.unread = error
+            raise
+
+    async def close(self, code: int, reason: str) -> None:
+        """There is no line to close."""
+
+    def _tell(self, event: Event) -> None:
         match event:
             case TranscriptGrew(text=text):
                 self._growing += text
@@ -155,9 +169,6 @@ class _Voice:
                 sys.stderr.write(f"realtime-asr: {problem.message}\n")
             case _:
                 pass
-
-    async def close(self, code: int, reason: str) -> None:
-        """There is no line to close."""
 
     def _show(self, text: str) -> None:
         """On one row, so that it can be written anew: the end of what does not fit."""

@@ -89,7 +89,7 @@ def _check(asked: argparse.Namespace) -> None:
             "--timestamps is for text: the other formats have them.",
         ),
         (
-            len(names) > 1 and not asked.output and asked.format in ("srt", "vtt"),
+            len(asked.files) > 1 and not asked.output and asked.format in ("srt", "vtt"),
             f"Several files as {asked.format} need --output FOLDER: joined, nobody could read them.",
         ),
         (asked.files.count(STDIN) > 1, "The standard input can be read once."),
@@ -195,9 +195,9 @@ class _Scribe:
                 _show(f"==> {name} <==\n")
             yield _show
         else:
+            self.asked.output.mkdir(parents=True, exist_ok=True)
             pieces: list[str] = []
             yield pieces.append
-            self.asked.output.mkdir(parents=True, exist_ok=True)
             path = self.asked.output / f"{_stem(name)}.{_FORMATS[self.asked.format]}"
             path.write_text("".join(pieces), encoding="utf-8")
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ class Brief(Server):
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "Server", Brief)
+
+
+def test_it_tells_which_version_it_is(capsys: Printed) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert (0, f"realtime-asr {version('realtime-asr')}\n") == (ended.value.code, capsys.readouterr().out)
 
 
 # serve

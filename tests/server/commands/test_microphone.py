@@ -152,6 +152,15 @@ def test_what_goes_wrong_with_a_turn_is_told_and_it_goes_on(
     assert err.endswith("It is too hot.\n")
 
 
+def test_who_stops_reading_ends_it_as_other_commands(sound: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as deaf:
+        monkeypatch.setattr(sys, "stdout", deaf)
+
+        assert 1 == main(["microphone"])
+
+
 def test_the_devices_are_listed(sound: Sound, capsys: Printed) -> None:
     code = main(["microphone", "--list-inputs"])
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,16 @@ def test_a_folder_takes_a_file_for_each(capsys: Printed, tmp_path: Path) -> None
     assert "good morning all" in (into / "door.srt").read_text()
 
 
+def test_a_folder_that_cannot_be_is_told_before_anything_is_heard(
+    capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcribe, "transcribed", None)
+
+    code = main(["transcribe", *SCRIPT, "--output", speech("door"), speech("window")])
+
+    assert (1, True) == (code, capsys.readouterr().err.endswith("File exists\n"))
+
+
 def test_a_file_that_cannot_be_read_keeps_no_other_from_it(capsys: Printed, tmp_path: Path) -> None:
     text = tmp_path / "letter.txt"
     text.write_text("Dear Anna,\n" * 100)
@@ -145,6 +156,7 @@ def test_a_turn_that_fails_is_told_of_and_the_others_are_written(
     ("arguments", "sentence"),
     [
         (["--format", "srt", "a.wav", "b.wav"], "Several files as srt need --output FOLDER"),
+        (["--format", "srt", "a.wav", "b/a.wav"], "Several files as srt need --output FOLDER"),
         (["--format", "vtt", "--timestamps", "a.wav"], "--timestamps is for text"),
         (["--output", "texts", "a.wav", "b/a.mp3"], "Two files would become 'a' in the folder."),
         (["-", "-"], "The standard input can be read once."),
@@ -192,6 +204,20 @@ def test_an_interrupt_ends_it_at_once() -> None:
         process.send_signal(2)
 
         assert 130 == process.wait(60)
+
+
+def test_a_terminal_that_knows_few_letters_shows_the_others_by_number(tmp_path: Path) -> None:
+    odd = tmp_path / "\udcff.wav"
+    odd.symlink_to(speech("door"))
+    command = (sys.executable, "-m", "realtime_asr", "transcribe", *SCRIPT[:3], "grüße", *SCRIPT[4:])
+    few = os.environ | {"PYTHONIOENCODING": "ascii"}
+
+    done = subprocess.run([*command, speech("door"), odd], env=few, capture_output=True, check=False)
+
+    assert (0, b"") == (done.returncode, done.stderr)
+    assert [b"gr\\xfc\\xdfe", b"==> %s/\\udcff.wav <==" % os.fsencode(tmp_path)] == done.stdout.splitlines()[
+        1:3
+    ]
 
 
 def test_who_stops_reading_hears_no_complaint() -> None:
