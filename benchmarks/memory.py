@@ -1,5 +1,6 @@
 """What sessions cost in memory, read off a server in a process of its own: `python -m benchmarks.memory`."""
 
+import argparse
 import asyncio
 import base64
 import json
@@ -90,4 +91,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__).parse_args()
     asyncio.run(main())

@@ -1,10 +1,11 @@
 // Transcribes a WAV file (24 kHz, mono, 16 bit) with the official JavaScript client.
 //
-//     npm install openai ws
+//     npm install openai@7 ws
 //     node examples/openai_javascript.mjs [BASE_URL] [WAV]
 //
-// This client connects over TLS only: start the server with --tls-cert and --tls-key, and let Node trust
-// a certificate of your own with NODE_EXTRA_CA_CERTS.
+// Older releases, which npm prefers where Node.js is older than 22, cannot ask for transcription. This client
+// connects over TLS only: start the server with --tls-cert and --tls-key, and let Node trust a certificate of
+// your own with NODE_EXTRA_CA_CERTS.
 
 import { readFileSync } from "node:fs";
 import OpenAI from "openai";

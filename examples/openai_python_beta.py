@@ -2,6 +2,7 @@
 
 It makes a session first, and opens it with the session's own secret, as a browser or a phone would.
 
+    pip install openai
     python examples/openai_python_beta.py [BASE_URL] [WAV]
 """
 

@@ -1,5 +1,6 @@
 """Transcribes a WAV file (24 kHz, mono, 16 bit) with the official Python client.
 
+pip install openai
 python examples/openai_python_ga.py [BASE_URL] [WAV]
 """
 

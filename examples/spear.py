@@ -14,7 +14,7 @@ import sys
 import wave
 from pathlib import Path
 
-import httpx
+import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 
 DEMO = Path(__file__).parents[1] / "realtime_asr" / "models" / "bundled" / "demo.wav"
@@ -33,7 +33,7 @@ async def main(base_url: str = "http://127.0.0.1:8000/v1", path: str = str(DEMO)
 
 async def make_session(base_url: str) -> str:
     key = {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', 'none')}"}
-    async with httpx.AsyncClient(headers=key) as client:
+    async with httpx2.AsyncClient(headers=key) as client:
         answer = await client.post(f"{base_url}/realtime/transcription_sessions", json=WISH)
     if answer.status_code != 200:
         sys.exit(answer.text)

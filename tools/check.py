@@ -1,5 +1,6 @@
 """All checks in one command: `python tools/check.py`, or some of them: `python tools/check.py lint types`."""
 
+import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,8 +29,11 @@ CHECKS: dict[str, Sequence[Sequence[str]]] = {
 }
 
 
-def main(names: Sequence[str]) -> int:
-    failed = [name for name in names or CHECKS if not _passes(name)]
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns how many failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=CHECKS, metavar="CHECK", help=", ".join(CHECKS))
+    failed = [name for name in parser.parse_args(arguments).names or CHECKS if not _passes(name)]
     print(f"failed: {', '.join(failed)}" if failed else "all checks passed")
     return len(failed)
 
@@ -43,4 +47,4 @@ def _passes(name: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

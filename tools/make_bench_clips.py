@@ -4,6 +4,7 @@ Each clip is another voice's, and one that the bundled model understands without
 server gets wrong is the server's doing. To be run again when the model changes.
 """
 
+import argparse
 import itertools
 import json
 import random
@@ -33,6 +34,7 @@ _BREATH: Final = np.zeros(samples(300), np.float32)
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m tools.make_bench_clips", description=__doc__).parse_args()
     espeak, model = Espeak(), bundled_model()
     texts = _sentences(random.Random(20))  # noqa: S311 - sentences, not secrets
     told = {}

@@ -4,6 +4,7 @@ Of several voices each clip gets the first that the bundled model understands wi
 telephone too. To be run again when the model changes; the demonstration's clip is one of these.
 """
 
+import argparse
 import itertools
 import json
 import subprocess
@@ -45,6 +46,7 @@ _SENTENCES = {
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m tools.make_clips", description=__doc__).parse_args()
     model, texts = bundled_model(), {}
     for name, sentences in _SENTENCES.items():
         parts = [_best(model, sentence) for sentence in sentences]

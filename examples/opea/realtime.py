@@ -4,6 +4,7 @@ OPEA's orchestrator carries no streams. So the server posts each finished turn t
 who posts, asks for a chat completion, and prints it. `--ask` is OPEA's ChatQnA here; anything else that takes
 OpenAI's chat completions will do.
 
+    pip install openai
     export REALTIME_ASR_HOOK_SECRET=$(openssl rand -hex 32)
     realtime-asr serve --hook http://127.0.0.1:9400/heard &
     python examples/opea/realtime.py --ask http://127.0.0.1:8888/v1/chatqna

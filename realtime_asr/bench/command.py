@@ -38,6 +38,7 @@ def bench_as(asked: argparse.Namespace) -> int:
     """Returns the exit code: 1 for a run that is not valid, 2 for one that cannot be."""
     try:
         plan, show = plan_from(asked), shown_on(sys.stderr)
+        _find_places(asked)
         report = asyncio.run(run(plan, show))
     except BadPlan as wrong:
         sys.stderr.write(f"realtime-asr: {wrong}\n")
@@ -99,6 +100,13 @@ def shown_on(terminal: TextIO) -> Callable[[Progress], None] | None:
         terminal.flush()
 
     return show
+
+
+def _find_places(asked: argparse.Namespace) -> None:
+    """Before a long run, not after it. Raises BadPlan."""
+    for file in (asked.json, asked.html):
+        if file and not file.parent.is_dir():
+            raise BadPlan(f"There is no folder '{file.parent}' to write to.")
 
 
 def _write(report: Report, asked: argparse.Namespace) -> None:

@@ -122,6 +122,19 @@ def test_a_plan_that_cannot_be_run_is_told_in_a_sentence(capsys: pytest.CaptureF
     assert "realtime-asr: Without any stream there is nothing to measure.\n" == capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flag", ["--json", "--html"])
+def test_who_has_no_place_for_the_report_is_told_before_anybody_speaks(
+    flag: str, tmp_path: Path, returning: Callable[[Report], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    returning(report())
+
+    code = bench(flag, str(tmp_path / "nowhere" / "report"))
+
+    told = capsys.readouterr()
+    assert (2, "") == (code, told.out)
+    assert f"realtime-asr: There is no folder '{tmp_path / 'nowhere'}' to write to.\n" == told.err
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
