@@ -212,7 +212,7 @@ class BatchingEngine:
         if ended in self._stuck:
             self._stuck.discard(ended)
             return
-        self._count(batch)
+        self._count(batch, left=any(isinstance(outcome, Needless) for outcome in outcomes))
         self._forget(ended)
         self._tell(batch, outcomes)
 
@@ -224,12 +224,14 @@ class BatchingEngine:
         self.account.hung += 1
         self._tell(batch, [EngineError("The engine took too long over this turn.")] * len(batch.begun))
 
-    def _count(self, batch: _Batch) -> None:
-        """Recordings take the time that is left, so they are no reason to leave more."""
+    def _count(self, batch: _Batch, *, left: bool) -> None:
+        """Recordings take the time that is left, so they are no reason to leave more. And what a guess takes
+        is not seen in one that was left.
+        """
         job, shares, before = batch.job, self._shares(), batch.shares
         took = shares.final - before.final if job.urgent else shares.guess - before.guess
         self.account.passed(took, guess=not job.thorough)
-        if not job.request.recorded:
+        if not job.request.recorded and (job.thorough or not left):
             each = took if job.thorough else took / len(batch.begun)
             self._load.passed(each, now(), guess=not job.thorough)
 

@@ -117,8 +117,8 @@ class Catalogue:
                 await shelf.load()
 
     async def stop(self) -> None:
-        for shelf in (*self._shelves.values(), *self._cleared):
-            await shelf.stop()
+        # Together: one that hangs must not use up the time of the others.
+        await asyncio.gather(*(shelf.stop() for shelf in (*self._shelves.values(), *self._cleared)))
 
     def open(self, request: TurnRequest) -> TurnStream:
         return self._answering(request.model).open(request)

@@ -7,14 +7,15 @@ from realtime_asr.engines.mel import HOP, Frames
 
 LONGEST = samples(28_000)
 """A window is 30 s; Whisper likes some silence at its end."""
+CHOICE = samples(6_000)
+"""At the end of what fits: there the quietest point is looked for."""
 
-_CHOICE = samples(6_000)
 _PAUSE = samples(200) // HOP
 
 
 def piece(frames: Frames) -> Frames:
     """All of it, or as much as a window holds: up to the quietest point of the last seconds that fit."""
-    longest, choice = LONGEST // HOP, _CHOICE // HOP
+    longest, choice = LONGEST // HOP, CHOICE // HOP
     if len(frames) <= longest:
         return frames
     return frames[: longest - choice + quietest(frames[longest - choice : longest])]

@@ -23,6 +23,8 @@ from realtime_asr.transcript.request import TurnRequest
 
 TAIL: Final = samples(140)
 """What a thorough pass hears past the last voiced sample: the ends of words are quiet."""
+CONTEXT: Final = 12
+"""Words before a stretch that a model is told."""
 
 _LONG = samples(2_500)
 """In longer stretches the model is asked when its words are spoken, so that they can be shortened."""
@@ -30,8 +32,6 @@ _EDGE = samples(200)
 """Words so close to the end of what was heard have no exact times yet."""
 _FRESH = samples(1_000)
 """Audio so new stays in the stretch: its words may still change, and the next ones are understood by it."""
-_CONTEXT = 12
-"""Words before a stretch that a model is told."""
 _CHOICE = samples(500)
 """How far back a better place to cut is looked for."""
 _AROUND = samples(80)
@@ -88,7 +88,7 @@ class Hearing:
     def outline(self) -> str:
         """How much a guess's decoder is told before it hears."""
         asked, given = self.request, _tokens(self._agreed)
-        before = _tokens(self._settled[-_CONTEXT:]) if self._settled else asked.spoken_before
+        before = _tokens(self._settled[-CONTEXT:]) if self._settled else asked.spoken_before
         return f"{asked.task} {asked.temperature}\n{asked.hints}\n{before}\n{given}"
 
     def feed(self, heard: Samples, voice: float = 1.0) -> None:
@@ -109,7 +109,7 @@ class Hearing:
             return None
         if text.words and done.stop - done.start >= _SURE:
             self._language = self._language or text.language
-        stretch = self._detailed([_moved(word, lambda at: done.start + at) for word in text.words])
+        stretch = self._detailed([moved(word, lambda at: done.start + at) for word in text.words])
         if done.job.detailed:
             self._keep_details(stretch, done.stop)
         hypothesis = Hypothesis(
@@ -150,7 +150,7 @@ class Hearing:
 
     @property
     def _context(self) -> str:
-        return joined(self._settled[-_CONTEXT:]) or self.request.spoken_before or ""
+        return joined(self._settled[-CONTEXT:]) or self.request.spoken_before or ""
 
     @property
     def _agreed(self) -> tuple[Word, ...]:
@@ -177,7 +177,7 @@ class Hearing:
         known = [replace(timed, text=word.text, tokens=word.tokens) for word, timed in same]
         # Passes may disagree about times, but words come one after the other.
         until = (known[-1].end if known else None) or self._start
-        return [*known, *(_moved(word, lambda at: max(at, until)) for word in words[len(known) :])]
+        return [*known, *(moved(word, lambda at: max(at, until)) for word in words[len(known) :])]
 
     def _shorten(self, hypothesis: Hypothesis, heard: int) -> None:
         """Settle what was agreed on a while ago, as far as it is known when that was said."""
@@ -213,7 +213,7 @@ def _tokens(words: Sequence[Word]) -> int:
     return sum(len(word.tokens) for word in words)
 
 
-def _moved(word: Word, where: Callable[[int], int]) -> Word:
+def moved(word: Word, where: Callable[[int], int]) -> Word:
     if word.start is None or word.end is None:
         return word
     return replace(word, start=where(word.start), end=where(word.end))

@@ -23,6 +23,7 @@ from realtime_asr.engines.engine import (
 )
 from realtime_asr.engines.faster_whisper import load_faster_whisper
 from realtime_asr.engines.hearing import Hearing, Pass
+from realtime_asr.engines.scheduling import Load
 from realtime_asr.engines.whisper import Whisper
 from realtime_asr.transcript.agreement import Delay
 from realtime_asr.transcript.hypothesis import Effort, Word
@@ -100,6 +101,13 @@ class Raving(FakeModel):
         return answer
 
 
+class Unhurried(Load):
+    """Guesses are no rarer after passes that were held, or had to wait for a core."""
+
+    def passed(self, took: float, now: float, *, guess: bool) -> None:
+        """It is no reason for anything."""
+
+
 class Stage:
     """A running engine whose model can be held in the middle of a pass."""
 
@@ -110,6 +118,7 @@ class Stage:
         workers: int = 1,
         prepares: bool = True,
         pass_seconds: float = PATIENCE,
+        load: Load | None = None,
     ) -> None:
         self.model = model or FakeModel()
         self.passed: list[Passed] = []
@@ -120,6 +129,7 @@ class Stage:
             pass_seconds=pass_seconds,
             watch=self.passed.append,
         )
+        self.engine._load = load or self.engine._load
         self.account = self.engine.account
 
     async def __aenter__(self) -> Self:
@@ -181,6 +191,11 @@ class Stage:
 
     async def begun(self) -> None:
         await asyncio.to_thread(self.model.wait_until_a_pass_begins)
+
+    def let_go_of_what_hung(self) -> None:
+        """From now on no pass hangs any more, however long it waits for a core."""
+        self.engine._pass_seconds = PATIENCE
+        self.model.let_go()
 
     async def until(self, happened: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -268,7 +283,7 @@ async def test_the_delay_asked_for_sets_how_often_a_turn_is_listened_to(delay: D
 
 
 async def test_audio_that_came_during_a_pass_is_heard_in_one_go() -> None:
-    async with Stage() as stage:
+    async with Stage(load=Unhurried(1)) as stage:
         turn = await stage.in_a_pass()
         for _ in range(4):
             turn.feed(tone(0.99, HALF))
@@ -342,7 +357,7 @@ async def test_finals_that_had_to_wait_are_made_together() -> None:
 async def test_guesses_that_had_to_wait_are_made_together_where_that_is_quicker(
     *, together: bool, batches: list[int]
 ) -> None:
-    async with Stage(model=FakeModel(together=together)) as stage:
+    async with Stage(model=FakeModel(together=together), load=Unhurried(1)) as stage:
         talking = await stage.in_a_pass()
         turns = [stage.turn(level, HALF) for level in (0.1, 0.2, 0.3)]
         stage.model.let_go()
@@ -776,7 +791,7 @@ async def test_passes_and_what_they_cost_are_counted() -> None:
 
 
 async def test_a_guess_for_which_nobody_waits_any_more_is_counted() -> None:
-    async with Stage() as stage:
+    async with Stage(load=Unhurried(1)) as stage:
         finished = await stage.in_a_pass()
         finished.finish(HALF)
         stage.model.let_go()
@@ -808,7 +823,7 @@ async def test_a_model_can_ask_whether_a_guess_is_still_waited_for() -> None:
 
 
 async def test_a_pass_that_nobody_waits_for_is_wanted_no_more() -> None:
-    async with Stage() as stage:
+    async with Stage(load=Unhurried(1)) as stage:
         finished, abandoned = await stage.in_a_pass(), stage.turn(0.2, HALF)
         [[guess]] = stage.model.batches
         finished.finish(HALF)
@@ -836,6 +851,18 @@ async def test_a_pass_that_was_left_has_not_failed() -> None:
     assert final.words
     assert [False, False] == [done.failed for done in stage.passed]
     assert 1 == stage.account.stale
+
+
+async def test_a_guess_that_was_left_tells_nothing_of_what_guesses_cost() -> None:
+    async with Stage(model=Raving([Needless("nobody waits")])) as stage:
+        talking, turn = stage.turn(0.1, 160), await stage.in_a_pass()
+        stage.engine._load.passed(2.0, asyncio.get_running_loop().time(), guess=True)
+        turn.abandon()
+        stage.model.let_go()
+        await stage.until(lambda: stage.account.guesses == 1)
+
+        assert 4.0 == stage.account.stretch
+        talking.abandon()
 
 
 async def test_what_waits_and_what_runs_can_be_seen() -> None:
@@ -1082,24 +1109,25 @@ async def test_a_pass_that_hangs_fails_its_turn_and_frees_its_worker() -> None:
             await everything(hung)
         assert (stage.engine.stalled, stage.account.hung) == (True, 1)
 
-        stage.model.let_go()
+        stage.let_go_of_what_hung()
         after = stage.turn(0.2, HALF)
         after.finish(HALF)
         assert (await final_of(after)).text == said(0.2, HALF)
 
 
-async def test_a_model_is_told_in_time_to_come_to_an_end() -> None:
-    async with Stage(pass_seconds=1.0) as stage:
-        stage.model.hold()
-        turn = stage.turn(0.1, 800)
-        turn.finish(800)
-        await stage.begun()
+async def test_a_model_is_told_in_time_to_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, passed = asyncio.get_running_loop(), 0.0
+    time = loop.time
+    monkeypatch.setattr(loop, "time", lambda: time() + passed)
+    async with Stage() as stage:
+        turn = await stage.in_a_final()
         [[final]] = stage.model.batches
         had_time = final.has_time()
-        await stage.until(lambda: not final.has_time())
+        passed = PATIENCE / 2
+        has_time = final.has_time()
         stage.model.let_go()
 
-        assert (True, said(0.1, 800)) == (had_time, (await final_of(turn)).text)
+        assert (True, False, said(0.98, 800)) == (had_time, has_time, (await final_of(turn)).text)
 
 
 async def test_an_engine_whose_passes_come_back_after_all_is_not_stalled() -> None:
@@ -1118,7 +1146,7 @@ async def test_a_guess_that_hangs_does_no_harm() -> None:
     async with Stage(pass_seconds=SOON) as stage:
         turn = await stage.in_a_pass()
         await stage.until(lambda: stage.account.hung == 1)
-        stage.model.let_go()
+        stage.let_go_of_what_hung()
         turn.finish(HALF)
 
         final = await final_of(turn)

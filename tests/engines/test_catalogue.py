@@ -707,6 +707,26 @@ async def test_every_model_is_stopped_those_that_were_replaced_too() -> None:
         turn.abandon()
 
 
+async def test_a_model_that_hangs_keeps_no_other_from_being_stopped() -> None:
+    class Hung(Fake):
+        async def stop(self) -> None:
+            await self.leave.wait()
+
+        leave = asyncio.Event()
+
+    hung, other = Hung("hung"), Fake("other")
+    shop = catalogue(main=offer(hung), other=offer(other, eager=True))
+    await shop.start()
+
+    stopping = asyncio.create_task(shop.stop())
+    await settled()
+    stopped = not other.running
+    hung.leave.set()
+    await stopping
+
+    assert stopped
+
+
 @pytest.mark.parametrize("leaves", ["replaced", "idle"])
 async def test_an_engine_that_is_being_stopped_already_is_waited_for(leaves: str) -> None:
     class Slow(Fake):

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Annotated, Final
 from unicodedata import normalize
 
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from realtime_asr.audio.timeline import samples, seconds
 from realtime_asr.engines.checking import checked
@@ -29,6 +29,17 @@ _LARGE: Final = 1e6
 _Figure = Annotated[float | None, AfterValidator(_finite)]
 
 
+def _readable(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    """A text is worth having, whatever comes with it."""
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+_Beside = WrapValidator(_readable)
+
+
 class _Word(BaseModel):
     word: str
     start: _Figure = None
@@ -37,7 +48,7 @@ class _Word(BaseModel):
 
 class _Segment(BaseModel):
     text: str = ""
-    words: list[_Word] | None = None
+    words: Annotated[list[_Word] | None, _Beside] = None
     """Where whisper.cpp has them."""
     temperature: _Figure = None
     avg_logprob: _Figure = None
@@ -48,9 +59,9 @@ class _Answer(BaseModel):
     """As much of it as most endpoints agree on. In plain JSON there is only the text."""
 
     text: str
-    language: str | None = None
-    words: list[_Word] | None = None
-    segments: list[_Segment] | None = None
+    language: Annotated[str | None, _Beside] = None
+    words: Annotated[list[_Word] | None, _Beside] = None
+    segments: Annotated[list[_Segment] | None, _Beside] = None
 
 
 def read(body: bytes, recording: Recording, prompt: str, false_phrases: frozenset[str]) -> Text:

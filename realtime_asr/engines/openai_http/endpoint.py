@@ -47,7 +47,7 @@ class RemoteSettings:
     key: str = field(default="", repr=False)
     """Shown as a bearer token; none if empty."""
     pass_seconds: float = 60.0
-    """An answer that takes longer is not waited for."""
+    """A pass that takes longer, with all that it asks for, is not waited for."""
     false_phrases: frozenset[str] = frozenset()
     """What this model is known to write when nobody speaks, normalised."""
 
@@ -112,10 +112,11 @@ class Endpoint:
 
     async def transcribe(self, recording: Recording) -> Text:
         """Raises EngineError, and of these Unavailable where another attempt may bring more."""
-        text = await self._heard(recording, _told(recording.request))
-        if text.doubt == "prompt_echo" and recording.voiced is not None:
-            return replace(await self._heard(recording, ""), doubt=text.doubt)
-        return text
+        try:
+            async with asyncio.timeout(self._settings.pass_seconds):
+                return await self._believed(recording)
+        except TimeoutError:
+            raise Unavailable("The engine took too long over this turn.", "late") from None
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -130,6 +131,12 @@ class Endpoint:
                 return answer.status_code
         except (TimeoutError, httpx2.HTTPError):
             return None
+
+    async def _believed(self, recording: Recording) -> Text:
+        text = await self._heard(recording, _told(recording.request))
+        if text.doubt == "prompt_echo" and recording.voiced is not None:
+            return replace(await self._heard(recording, ""), doubt=text.doubt)
+        return text
 
     async def _heard(self, recording: Recording, prompt: str) -> Text:
         request = recording.request
@@ -158,14 +165,9 @@ class Endpoint:
         url = self._url + _PATHS[recording.request.task]
         file = {"file": ("turn.wav", _wave(recording.audio), "audio/wav")}
         try:
-            async with (
-                asyncio.timeout(self._settings.pass_seconds),
-                self._client.stream("POST", url, data=fields, files=file) as answer,
-            ):
+            async with self._client.stream("POST", url, data=fields, files=file) as answer:
                 after = _seconds(answer.headers.get("retry-after", ""))
                 return _Answer(answer.status_code, await _body(answer), after)
-        except TimeoutError:
-            raise Unavailable("The engine took too long over this turn.", "late") from None
         except httpx2.HTTPError:
             # Not chained: its message may hold the address.
             raise Unavailable("The engine cannot be reached.", "gone") from None

@@ -3,7 +3,8 @@
 Who is heard next is decided as for a model of our own, with requests in the place of its passes: finals
 first, guesses in the time that is left. But a request can be given up at any moment, so a guess is that is in
 vain, or in the way of a final. And a final that the remote could not answer is posted again for a while; in
-between it keeps no place.
+between it keeps no place. One that is longer than a window is posted piece by piece, and each of these counts
+as a final.
 
 All of it happens in plain functions, at the moments when something can have become due. Only requests are
 tasks.
@@ -60,7 +61,7 @@ class _Post:
 
 @dataclass(slots=True)
 class _Trials:
-    """Of a turn's final, as far as they failed."""
+    """Of a turn's final, or of the next piece of it, as far as they failed."""
 
     count: int = 0
     until: float = 0.0
@@ -223,6 +224,7 @@ class RemoteEngine:
         if isinstance(outcome, Unavailable) and self._puts_off(turn, post, outcome):
             turn.try_again(took)
         else:
+            self._turns[turn] = _Trials()
             turn.end(post.recording, outcome, took)
         self._give_out_work()
         failed, recording = isinstance(outcome, EngineError), post.recording

@@ -76,6 +76,8 @@ class Remote:
     posted: list[Posted] = field(default_factory=list)
     looks: list[Mapping[str, str]] = field(default_factory=list)
     """The headers of each."""
+    takes: float = 0.0
+    """Seconds before each answer."""
     hung_up: int = 0
     """Clients that were gone before they had their answer."""
     _free: asyncio.Event = field(default_factory=asyncio.Event)
@@ -137,9 +139,13 @@ class Remote:
         self._news.set()
         return self.answer(posted) if await self._waits(reader) else None
 
+    async def _may_answer(self) -> None:
+        await self._free.wait()
+        await asyncio.sleep(self.takes)
+
     async def _waits(self, reader: asyncio.StreamReader) -> bool:
         """Whether the client is still there when it may have its answer."""
-        gone, free = asyncio.ensure_future(reader.read(1)), asyncio.ensure_future(self._free.wait())
+        gone, free = asyncio.ensure_future(reader.read(1)), asyncio.ensure_future(self._may_answer())
         try:
             await asyncio.wait((gone, free), return_when=asyncio.FIRST_COMPLETED)
             is_gone = gone.done()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any, Final
 
 import pytest
@@ -31,6 +31,7 @@ HALF: Final = samples(500)
 TAIL: Final = samples(140)
 AT_ONCE: Final = Retries(waits=(0.0,), patience=PATIENCE)
 KEY: Final = "sk-remote-0123456789"
+ECHO: Final = "the quick brown fox jumps over the lazy dog"
 
 
 class TestRemoteKeepsTheContract(EngineContract):
@@ -226,6 +227,78 @@ async def test_words_and_their_times_are_those_of_the_answer() -> None:
     assert ((Word(" Wait.", start=1_600, end=6_400),), "de") == (final.words, final.language)
 
 
+# Finals longer than a window
+
+
+def counting() -> Script:
+    """Each answer is the number of its request, said after a second."""
+    posts = count(1)
+
+    def answer(_: Posted) -> Answer:
+        number = f"number {next(posts)}"
+        words = [{"word": word, "start": 1.0, "end": 1.5} for word in number.split()]
+        return verbose(number, language="german", words=words)
+
+    return answer
+
+
+async def test_a_long_final_is_posted_in_pieces_and_each_is_told_what_was_said_before_it() -> None:
+    async with stage(counting()) as there:
+        turn = there.turn(length=samples(24_000), word_times=True)
+        turn.feed(tone(0.0, samples(300)))
+        turn.feed(tone(0.5, samples(26_000)))
+        turn.finish(samples(50_300))
+
+        *shown, final = await everything(turn)
+
+    (first, last), told = there.lengths(), [posted.fields for posted in there.remote.posted]
+    assert 24_000 < first < 24_300
+    assert 50_300 == first + last
+    assert (False, ["number 1"]) == ("prompt" in told[0], told[1]["prompt"])
+    assert (False, ["de"]) == ("language" in told[0], told[1]["language"])
+    assert ["number 1"] == [hypothesis.text for hypothesis in shown]
+    assert ("number 1 number 2", "de", samples(50_300)) == (final.text, final.language, final.heard)
+    second = samples(1_000)
+    assert [second, second, *[16 * first + second] * 2] == [word.start for word in final.words]
+
+
+async def test_each_piece_is_tried_again_as_if_it_were_the_only_one() -> None:
+    good, bad = verbose("so"), Answer(503)
+    retries = Retries(waits=(0.0, PATIENCE), patience=PATIENCE)
+    async with stage(answers(bad, good, bad, good), retries=retries) as there:
+        final = await final_of(there.finished(length=samples(40_000)))
+
+    assert ("so so", 4) == (final.text, len(there.remote.posted))
+
+
+async def test_a_piece_that_is_refused_fails_the_turn() -> None:
+    async with stage(answers(verbose("so"), Answer(413))) as there:
+        with pytest.raises(EngineError, match="status 413"):
+            await everything(there.finished(length=samples(40_000)))
+
+    assert 2 == len(there.remote.posted)
+
+
+async def test_of_a_long_recording_only_the_final_is_shown() -> None:
+    async with stage() as there:
+        heard = await everything(there.finished(length=samples(40_000), recorded=True))
+
+    assert [True] == [hypothesis.final for hypothesis in heard]
+    assert 40_000 == sum(there.lengths())
+
+
+async def test_turns_that_speak_come_before_the_next_piece_of_a_recording() -> None:
+    async with stage(workers=1) as there:
+        there.remote.hold()
+        recording = there.finished(0.1, length=samples(40_000), recorded=True)
+        live = there.finished(0.2)
+        there.remote.let_go()
+        for turn in (live, recording):
+            await final_of(turn)
+
+    assert [0.1, 0.2, 0.1] == there.levels()
+
+
 # Answers it cannot give
 
 
@@ -283,13 +356,11 @@ async def test_a_request_that_is_refused_whatever_it_asks_for_changes_nothing() 
 
 
 async def test_a_prompt_that_comes_back_is_left_out() -> None:
-    prompt = "the quick brown fox jumps over the lazy dog"
-
     def echo(posted: Posted) -> Answer:
         return verbose(posted.fields.get("prompt", ["Wait here."])[0])
 
     async with stage(echo) as there:
-        text = await there.said(prompt=prompt)
+        text = await there.said(prompt=ECHO)
 
     assert ("Wait here.", 2, {"prompt_echo": 1}) == (text, len(there.remote.posted), there.account.doubts)
 
@@ -328,10 +399,11 @@ async def test_a_turn_longer_than_a_window_is_posted_only_when_it_is_over() -> N
         turn = there.turn(length=length)
         turn.prepare(length)
         turn.feed(tone(0.5, HALF))
+        quiet = not there.remote.posted
         turn.finish(length)
         await final_of(turn)
 
-    assert [28_240] == there.lengths()
+    assert (True, 28_240) == (quiet, sum(there.lengths()))
 
 
 async def test_of_a_recording_only_the_whole_is_posted() -> None:
@@ -639,6 +711,17 @@ async def test_a_remote_that_takes_too_long_is_not_waited_for() -> None:
             await there.said()
 
     assert 1 == there.account.hung
+
+
+@pytest.mark.parametrize("first", [Answer(400), verbose(ECHO)], ids=["another form", "an echo"])
+async def test_nor_is_it_when_only_all_that_a_pass_asks_for_takes_too_long(first: Answer) -> None:
+    """Each of two answers would have come in time."""
+    patience = Retries((0.0,), patience=0.0)
+    async with stage(answers(first), settings={"pass_seconds": 0.3}, retries=patience) as there:
+        there.remote.takes = 0.2
+
+        with pytest.raises(EngineError, match=r"^The engine took too long over this turn\.$"):
+            await there.said(prompt=ECHO)
 
 
 @pytest.mark.parametrize(
