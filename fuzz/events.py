@@ -3,9 +3,9 @@
 import json
 from typing import Final, get_args
 
-from realtime_asr.dialects.negotiate import Shape
+from realtime_asr.dialects.negotiate import LONGEST_NAME, Shape
 from realtime_asr.dialects.openai_realtime import OpenAIRealtime
-from realtime_asr.dialects.openai_shared import LONGEST_APPEND, LONGEST_NAME
+from realtime_asr.dialects.openai_shared import LONGEST_APPEND
 from realtime_asr.session.commands import AppendAudio, Configure, FromClient, Refuse
 from realtime_asr.session.config import SessionConfig, accept
 from realtime_asr.session.events import Rejected, SessionUpdated

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, to_json
@@ -29,6 +29,7 @@ def _wrong_type(expected: str) -> Fault:
 
 
 _MISSING = Fault("missing_required_parameter", "Missing required parameter: '{param}'.")
+_NO_STRING = _wrong_type("a string")
 _NOT_A_CHOICE = Fault("invalid_value", "Invalid value: '{value}'. Supported values are: {choices}.")
 
 FAULTS: Final = {
@@ -37,6 +38,7 @@ FAULTS: Final = {
     "extra_forbidden": Fault("unknown_parameter", "Unknown parameter: '{param}'."),
     "literal_error": _NOT_A_CHOICE,
     "union_tag_invalid": _NOT_A_CHOICE,
+    "unsupported_rate": _NOT_A_CHOICE,
     "language_code": Fault(
         "invalid_value", "Invalid value: '{value}'. Expected an ISO-639-1 language code such as 'en'."
     ),
@@ -82,7 +84,7 @@ FAULTS: Final = {
 def problem(error: ValidationError, ref: str | None = None) -> Problem:
     """The first thing wrong: OpenAI reports one at a time."""
     details = error.errors(include_url=False)[0]
-    fault = FAULTS[details["type"]]
+    fault = _NO_STRING if _is_no_string(details) else FAULTS[details["type"]]
     facts = _facts(details)
     return Problem(
         code=fault.code.format(**facts),
@@ -121,14 +123,23 @@ def excerpt(value: object) -> str:
     return written[:64]
 
 
+def _is_no_string(details: ErrorDetails) -> bool:
+    """All that can be chosen from is, but to pydantic anything else is just another wrong choice."""
+    return details["type"] in {"literal_error", "union_tag_invalid"} and not isinstance(_found(details), str)
+
+
+def _found(details: ErrorDetails) -> Any:
+    return details["input"]["type"] if details["type"] == "union_tag_invalid" else details["input"]
+
+
 def _facts(details: ErrorDetails) -> dict[str, object]:
-    found, context = details["input"], details.get("ctx", {})
+    found, context = _found(details), details.get("ctx", {})
     limit = context.get("ge", context.get("le"))
     expected = context.get("expected", context.get("expected_tags", ""))
     return {
         **context,
         "param": _param(details) or "body",
-        "value": excerpt(found["type"] if "tag" in context else found),
+        "value": excerpt(found),
         "kind": _KINDS[type(found)],
         "length": len(found) if isinstance(found, str) else 0,
         "limit": limit,

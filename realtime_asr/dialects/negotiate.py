@@ -6,9 +6,12 @@ from enum import Enum
 from typing import Final
 
 from realtime_asr.audio.formats import RATES, AudioFormat, Encoding
-from realtime_asr.dialects.faults import choices, excerpt
+from realtime_asr.dialects.faults import choices, excerpt, text_too_long
 from realtime_asr.session.config import UNSET, Patch, TranscriptionPatch
 from realtime_asr.session.problem import Problem
+
+LONGEST_NAME: Final = 512
+"""Characters in whatever names something: an event, an item, a model. We send names back."""
 
 
 class Shape(Enum):
@@ -27,20 +30,23 @@ class Opening:
 
 
 def negotiate(
-    headers: Mapping[str, str],
+    betas: Sequence[str],
     subprotocols: Sequence[str],
     query: Mapping[str, str],
     secret_shape: Shape | None,
 ) -> Opening | Problem:
-    """Headers by their lower-case names. `secret_shape` is that of the route which minted the credential."""
+    """`betas` are all `OpenAI-Beta` said. `secret_shape` is that of the route which minted the credential."""
     intent = query.get("intent") or "transcription"
     if intent != "transcription":
         message = f"Invalid value: '{excerpt(intent)}'. Supported values are: 'transcription'."
         return Problem("invalid_value", message, param="intent")
+    if call_id := query.get("call_id"):
+        message = f"Invalid value: '{excerpt(call_id)}'. There is no call of this id."
+        return Problem("invalid_value", message, param="call_id")
     patch = read_address(query)
     if isinstance(patch, Problem):
         return patch
-    asks_for_beta = _asks_for_beta(headers, subprotocols)
+    asks_for_beta = _asks_for_beta(betas, subprotocols)
     return Opening(
         shape=Shape.BETA if asks_for_beta else secret_shape or Shape.GA,
         patch=patch,
@@ -50,7 +56,10 @@ def negotiate(
 
 def read_address(query: Mapping[str, str]) -> Patch | Problem:
     """The settings that an address may hold. The rate is ours: beta has no word for one."""
-    model, rate = query.get("model") or query.get("deployment"), query.get("sample_rate")
+    named = "model" if query.get("model") else "deployment"
+    model, rate = query.get(named), query.get("sample_rate")
+    if model and len(model) > LONGEST_NAME:
+        return text_too_long(named, LONGEST_NAME, len(model))
     if rate and rate not in _RATES:
         message = f"Invalid value: '{excerpt(rate)}'. Supported values are: {choices(_RATES)}."
         return Problem("invalid_value", message, param="sample_rate")
@@ -92,10 +101,10 @@ def _bearer(authorization: str) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def _asks_for_beta(headers: Mapping[str, str], subprotocols: Sequence[str]) -> bool:
+def _asks_for_beta(betas: Sequence[str], subprotocols: Sequence[str]) -> bool:
     # `assistants=v2` stands in the same header by historical accident and says nothing.
-    betas = headers.get("openai-beta", "").split(",")
-    return "realtime=v1" in map(str.strip, betas) or "openai-beta.realtime-v1" in subprotocols
+    tokens = ",".join(betas).split(",")
+    return "realtime=v1" in map(str.strip, tokens) or "openai-beta.realtime-v1" in subprotocols
 
 
 _KEY_PREFIX: Final = "openai-insecure-api-key."

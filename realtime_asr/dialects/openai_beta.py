@@ -146,7 +146,7 @@ def session_object(config: SessionConfig, *, session_id: str, expires_at: int) -
         id=session_id,
         expires_at=expires_at,
         input_audio_noise_reduction=noise_reduction_object(config.noise_reduction),
-        turn_detection=detection_object(config.detection),
+        turn_detection=detection_object(config.detection, config.responses),
         input_audio_format=_FORMAT_NAMES[config.format.encoding],
         input_audio_sample_rate=_unusual_rate(config.format),
         input_audio_transcription=transcription_object(config.transcription, unset=""),

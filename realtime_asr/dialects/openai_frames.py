@@ -10,7 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from realtime_asr.audio.detection import Eagerness, SemanticVad, ServerVad, TurnDetection
 from realtime_asr.audio.timeline import RATE, milliseconds, seconds
 from realtime_asr.dialects.openai_shared import EXTRAS, Included
-from realtime_asr.session.config import Deltas, Extra, NoiseReduction, NoiseReductionKind, Transcription
+from realtime_asr.session.config import (
+    Deltas,
+    Extra,
+    NoiseReduction,
+    NoiseReductionKind,
+    Responses,
+    Transcription,
+)
 from realtime_asr.session.events import (
     AudioCleared,
     AudioCommitted,
@@ -349,11 +356,15 @@ class ServerVadObject(Told):
     prefix_padding_ms: int
     silence_duration_ms: int
     idle_timeout_ms: Annotated[int | None, OMITTED] = None
+    create_response: Annotated[bool | None, OMITTED] = None
+    interrupt_response: Annotated[bool | None, OMITTED] = None
 
 
 class SemanticVadObject(Told):
     type: Literal["semantic_vad"] = "semantic_vad"
     eagerness: Eagerness
+    create_response: Annotated[bool | None, OMITTED] = None
+    interrupt_response: Annotated[bool | None, OMITTED] = None
 
 
 DetectionObject = Annotated[ServerVadObject | SemanticVadObject, Field(discriminator="type")]
@@ -383,7 +394,9 @@ def noise_reduction_object(noise_reduction: NoiseReduction | None) -> NoiseReduc
     return NoiseReductionObject(type=noise_reduction.kind, strength=noise_reduction.strength)
 
 
-def detection_object(detection: TurnDetection | None) -> ServerVadObject | SemanticVadObject | None:
+def detection_object(
+    detection: TurnDetection | None, responses: Responses
+) -> ServerVadObject | SemanticVadObject | None:
     match detection:
         case ServerVad(threshold, padding, silence, idle):
             return ServerVadObject(
@@ -391,9 +404,15 @@ def detection_object(detection: TurnDetection | None) -> ServerVadObject | Seman
                 prefix_padding_ms=padding,
                 silence_duration_ms=silence,
                 idle_timeout_ms=idle,
+                create_response=responses.create,
+                interrupt_response=responses.interrupt,
             )
         case SemanticVad(eagerness):
-            return SemanticVadObject(eagerness=eagerness)
+            return SemanticVadObject(
+                eagerness=eagerness,
+                create_response=responses.create,
+                interrupt_response=responses.interrupt,
+            )
         case None:
             return None
         case _:

@@ -146,7 +146,7 @@ def session_object(config: SessionConfig, *, session_id: str, expires_at: int) -
         format=_format(config.format),
         transcription=transcription_object(config.transcription, unset=None),
         noise_reduction=noise_reduction_object(config.noise_reduction),
-        turn_detection=detection_object(config.detection),
+        turn_detection=detection_object(config.detection, config.responses),
     )
     return SessionObject(
         id=session_id,

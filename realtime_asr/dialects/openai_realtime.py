@@ -13,7 +13,7 @@ from realtime_asr.dialects import openai_ga as ga
 from realtime_asr.dialects import openai_shared as shared
 from realtime_asr.dialects.faults import choices, excerpt, problem, wrong_type
 from realtime_asr.dialects.json_text import LARGEST, TooLarge, read_json
-from realtime_asr.dialects.negotiate import Shape
+from realtime_asr.dialects.negotiate import LONGEST_NAME, Shape
 from realtime_asr.session.commands import FromClient, Refuse
 from realtime_asr.session.config import Patch, SessionConfig
 from realtime_asr.session.events import (
@@ -85,6 +85,8 @@ class OpenAIRealtime:
         self._format = format
         self._shape_is_settled = False
         self._strict = strict
+        self._takes_flat = not strict or shape is Shape.BETA
+        """OpenAI's GA has no update without a type."""
         self._timings = False
         """The client wants to know where the time goes."""
 
@@ -107,7 +109,7 @@ class OpenAIRealtime:
 
     def _command(self, event: dict[str, Any]) -> FromClient:
         ref = _ref(event.get("event_id"))
-        model = _model(event)
+        model = _model(event, takes_flat=self._takes_flat)
         if isinstance(model, Problem):
             return Refuse(replace(model, ref=ref))
         try:
@@ -129,8 +131,8 @@ class OpenAIRealtime:
                 return [self._updated(config, via)]
             case ItemAdded():
                 return self._added(event)
-            case Rejected(problem):
-                return [self._error(problem)]
+            case Rejected(problem, via):
+                return [self._error(problem, self._asked_in(via))]
             case AudioDropped():
                 return []
             case TranscriptCompleted() if not self._timings:
@@ -152,7 +154,7 @@ class OpenAIRealtime:
         self._settle(via)
         if via == beta.UPDATE:
             return beta.TranscriptionSessionUpdatedFrame(event_id=event_id, session=self._beta_object(config))
-        if via == ga.UPDATE or (via == beta.BARE_UPDATE and self._shape is Shape.GA):
+        if self._asked_in(via) is Shape.GA:
             return ga.SessionUpdatedFrame(event_id=event_id, session=self._ga_object(config))
         return beta.FlatSessionUpdatedFrame(event_id=event_id, session=self._beta_object(config))
 
@@ -164,6 +166,12 @@ class OpenAIRealtime:
         spoken = {ga.UPDATE: Shape.GA, beta.UPDATE: Shape.BETA}.get(via)
         if spoken and not self._shape_is_settled:
             self._shape, self._shape_is_settled = spoken, True
+
+    def _asked_in(self, via: str) -> Shape:
+        """What is of no dialect is in the one spoken."""
+        if via in {beta.UPDATE, beta.FLAT_UPDATE}:
+            return Shape.BETA
+        return Shape.GA if via == ga.UPDATE else self._shape
 
     def _added(self, event: ItemAdded) -> list[frames.ServerFrame]:
         previous = event.previous_id
@@ -178,12 +186,14 @@ class OpenAIRealtime:
             ga.ItemDoneFrame(event_id=self._new_event_id(), previous_item_id=previous, item=item),
         ]
 
-    def _error(self, problem: Problem) -> frames.ErrorFrame:
+    def _error(self, problem: Problem, shape: Shape) -> frames.ErrorFrame:
+        # As OpenAI has it: of a model that does not exist the message says enough.
+        named = None if problem.code == "model_not_found" else problem.param
         body = frames.ErrorBody(
             type=problem.kind,
             code=problem.code,
             message=problem.message,
-            param=wire_param(problem.param, self._shape),
+            param=wire_param(named, shape),
             event_id=problem.ref,
         )
         return frames.ErrorFrame(event_id=self._new_event_id(), error=body)
@@ -221,19 +231,19 @@ def wire_param(param: str | None, shape: Shape) -> str | None:
 
 
 def _ref(event_id: object) -> str | None:
-    if isinstance(event_id, str) and len(event_id) <= shared.LONGEST_NAME:
+    if isinstance(event_id, str) and len(event_id) <= LONGEST_NAME:
         return event_id
     return None
 
 
-def _model(event: dict[str, Any]) -> type[shared.ClientFrame] | Problem:
+def _model(event: dict[str, Any], *, takes_flat: bool) -> type[shared.ClientFrame] | Problem:
     name = event.get("type")
     if name is None:
         return Problem("invalid_event", "The 'type' field is missing.")
     if not isinstance(name, str):
         return wrong_type("type", "a string", name)
     if name == ga.UPDATE:
-        return _update_model(event.get("session"))
+        return _update_model(event.get("session"), takes_flat=takes_flat)
     if name in _NOT_FOR_TRANSCRIPTION:
         message = f"The event '{name}' is not supported in transcription sessions."
         return Problem("invalid_parameter", message, param="type")
@@ -243,8 +253,8 @@ def _model(event: dict[str, Any]) -> type[shared.ClientFrame] | Problem:
     return _MODELS[name]
 
 
-def _update_model(session: object) -> type[shared.ClientFrame]:
-    flat = isinstance(session, dict) and not session.keys() & {"type", "audio"}
+def _update_model(session: object, *, takes_flat: bool) -> type[shared.ClientFrame]:
+    flat = takes_flat and isinstance(session, dict) and not session.keys() & {"type", "audio"}
     return beta.FlatSessionUpdateFrame if flat else ga.SessionUpdateFrame
 
 

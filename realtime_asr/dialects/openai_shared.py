@@ -21,7 +21,7 @@ from realtime_asr.audio.formats import ALAW_8K, PCM16_24K, RATES, ULAW_8K, Audio
 from realtime_asr.dialects.base64_text import decoded
 from realtime_asr.dialects.faults import problem
 from realtime_asr.dialects.json_text import read_json
-from realtime_asr.dialects.negotiate import Shape
+from realtime_asr.dialects.negotiate import LONGEST_NAME, Shape
 from realtime_asr.session.commands import (
     AppendAudio,
     ClearAudio,
@@ -60,8 +60,6 @@ EXTRAS: Final[dict[Included, Extra]] = {
 }
 """What can be included, by its name on the wire. All but the log-probabilities are ours."""
 
-LONGEST_NAME: Final = 512
-"""Characters in whatever names something: an event, an item, a model. We send names back."""
 LONGEST_APPEND: Final = 15 * 1024 * 1024
 """Bytes of audio in one event."""
 
@@ -118,7 +116,9 @@ def _rate(sent: int) -> int:
         raise PydanticKnownError("greater_than_equal", {"ge": PCM16_24K.rate})
     if sent > max(RATES):
         raise PydanticKnownError("less_than_equal", {"le": max(RATES)})
-    raise PydanticKnownError("literal_error", {"expected": " ".join(f"'{rate}'" for rate in RATES)})
+    raise PydanticCustomError(
+        "unsupported_rate", "not a rate", {"expected": " ".join(f"'{rate}'" for rate in RATES)}
+    )
 
 
 Rate = Annotated[int, AfterValidator(_rate), Field(json_schema_extra={"enum": list(RATES)})]
@@ -187,10 +187,10 @@ class NoiseReductionSettings(Sent):
 class _Vad(Sent):
     create_response: bool | None = None
     interrupt_response: bool | None = None
-    """Both are accepted; there are no responses here."""
+    """Both are told again; there are no responses here."""
 
     def settings(self) -> dict[str, Any]:
-        return self.model_dump(exclude_unset=True, exclude={"type", "create_response", "interrupt_response"})
+        return self.model_dump(exclude_unset=True, exclude={"type"})
 
 
 class ServerVadSettings(_Vad):

@@ -27,7 +27,7 @@ from realtime_asr.session.commands import Command
 from realtime_asr.session.config import Limits, NoiseReduction, SessionConfig
 from realtime_asr.session.session import Output, Session
 
-VERSION: Final = 1
+VERSION: Final = 2
 _LARGE = 64 * 1024
 _OLD_SECONDS = 1.0
 _TOO_LARGE = 4 * 1024 * 1024

@@ -55,6 +55,14 @@ class NoiseReduction:
 
 
 @dataclass(frozen=True, slots=True)
+class Responses:
+    """What the client wishes of responses. There are none here: who wished for something is told it again."""
+
+    create: bool | None = None
+    interrupt: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionConfig:
     """Complete at any time; a transcription of None means turns without text."""
 
@@ -62,6 +70,7 @@ class SessionConfig:
     format: AudioFormat = PCM16_24K
     noise_reduction: NoiseReduction | None = None
     chosen_detection: TurnDetection | ServerDefault | None = ServerDefault.DEFAULT
+    responses: Responses = Responses()
     include: tuple[Extra, ...] | None = None
     """None until a client names something: it is told null then, not an empty list."""
     recorded: bool = False
@@ -124,11 +133,15 @@ class ServerVadPatch:
     prefix_padding_ms: int | Unset = UNSET
     silence_duration_ms: int | Unset = UNSET
     idle_timeout_ms: int | Unset | None = UNSET
+    create_response: bool | Unset | None = UNSET
+    interrupt_response: bool | Unset | None = UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class SemanticVadPatch:
     eagerness: Eagerness | Unset = UNSET
+    create_response: bool | Unset | None = UNSET
+    interrupt_response: bool | Unset | None = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +210,15 @@ class Limits:
 
 def accept(config: SessionConfig, patch: Patch, limits: Limits) -> SessionConfig | Problem:
     """The configuration after the patch, or the first thing wrong with it."""
+    detection = _detection(config.chosen_detection, patch.detection)
+    same_kind = type(detection) is type(config.chosen_detection)
     changed = replace(
         config,
         format=_format(config.format, patch.format),
         transcription=_transcription(config.transcription, patch.transcription, limits.models.default),
         noise_reduction=_noise_reduction(config.noise_reduction, patch.noise_reduction, limits),
-        chosen_detection=_detection(config.chosen_detection, patch.detection),
+        chosen_detection=detection,
+        responses=_responses(config.responses if same_kind else Responses(), patch.detection),
         include=_given(patch.include, config.include),
     )
     return _objection(patch.transcription, changed.transcription, limits.models) or changed
@@ -262,6 +278,14 @@ def _detection(
             return SemanticVad(_given(patch.eagerness, semantic.eagerness))
         case _:
             return _given(patch, now)
+
+
+def _responses(now: Responses, patch: ServerVadPatch | SemanticVadPatch | Unset | None) -> Responses:
+    if not isinstance(patch, ServerVadPatch | SemanticVadPatch):
+        return now
+    return Responses(
+        _given(patch.create_response, now.create), _given(patch.interrupt_response, now.interrupt)
+    )
 
 
 def _objection(

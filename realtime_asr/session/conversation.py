@@ -30,7 +30,9 @@ class Conversation:
     def __init__(self, *, kept_items: int, kept_audio: int) -> None:
         self._kept_items, self._kept_audio = kept_items, kept_audio
         self._items: dict[str, Item] = {}
+        self._last_forgotten: str | None = None
         self.last_id: str | None = None
+        """Of those that were not deleted, kept or not."""
 
     def add(self, item_id: str, heard: Samples | None) -> str | None:
         """Returns the item before. What was not heard whole is not recorded."""
@@ -52,12 +54,13 @@ class Conversation:
         if self._items.pop(item_id, None) is None:
             return False
         if self.last_id == item_id:
-            self.last_id = next(reversed(self._items), None)
+            self.last_id = next(reversed(self._items), self._last_forgotten)
         return True
 
     def _forget(self) -> None:
         while len(self._items) > self._kept_items:
-            del self._items[next(iter(self._items))]
+            self._last_forgotten = next(iter(self._items))
+            del self._items[self._last_forgotten]
         room = self._kept_audio * 2
         for item in reversed(self._items.values()):
             room -= len(item.recording or b"")

@@ -141,6 +141,8 @@ class Rejected:
     """A command was refused; the session goes on."""
 
     problem: Problem
+    via: str = ""
+    """Of the Configure that was refused, if it was one."""
 
 
 Event = (

@@ -204,7 +204,7 @@ class Session:
     def _configure(self, command: Configure) -> None:
         accepted = accept(self._config, command.patch, self._limits)
         if isinstance(accepted, Problem):
-            self._reject(accepted, command.ref)
+            self._emit(Rejected(replace(accepted, ref=command.ref), command.via))
             return
         refined = accepted.noise_reduction != self._config.noise_reduction
         reformatted = accepted.format != self._config.format

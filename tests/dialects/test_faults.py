@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Final, get_args
 
 import pytest
@@ -56,6 +57,14 @@ ROWS: Final[dict[str, tuple[dict[str, object], Problem]]] = {
             "invalid_value",
             "Invalid value: 'none'. Supported values are: 'server_vad' and 'semantic_vad'.",
             f"{INPUT}.turn_detection.type",
+        ),
+    ),
+    "unsupported_rate": (
+        ga_update(format={"type": "audio/pcm", "rate": 44_100}),
+        Problem(
+            "invalid_value",
+            "Invalid value: '44100'. Supported values are: '8000', '16000', '24000', and '48000'.",
+            f"{INPUT}.format.rate",
         ),
     ),
     "language_code": (
@@ -232,15 +241,33 @@ def test_what_a_client_sent_is_quoted_briefly_and_never_expanded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type", "written"), [(None, "null"), (True, "true"), (["a"], '["a"]'), ({"a": 1}, '{"a":1}')]
+    ("choice", "kind"),
+    [
+        (None, "null"),
+        (True, "a boolean"),
+        (5, "an integer"),
+        (0.5, "a decimal"),
+        (["a"], "an array"),
+        ({"a": 1}, "an object"),
+    ],
 )
-def test_what_a_client_sent_is_quoted_as_json(type: object, written: str) -> None:
-    detection = problem(error_of(ga.SessionUpdateFrame, ga_update(turn_detection={"type": type})))
-    semantic = {"type": "semantic_vad", "eagerness": type}
-    eagerness = problem(error_of(ga.SessionUpdateFrame, ga_update(turn_detection=semantic)))
+@pytest.mark.parametrize(
+    ("settings", "param"),
+    [
+        (lambda choice: {"turn_detection": {"type": choice}}, f"{INPUT}.turn_detection.type"),
+        (
+            lambda choice: {"turn_detection": {"type": "semantic_vad", "eagerness": choice}},
+            f"{INPUT}.turn_detection.eagerness",
+        ),
+    ],
+)
+def test_what_is_no_string_is_of_the_wrong_type_and_no_bad_choice(
+    settings: Callable[[object], dict[str, object]], param: str, choice: object, kind: str
+) -> None:
+    told = problem(error_of(ga.SessionUpdateFrame, ga_update(**settings(choice))))
 
-    assert detection.message.startswith(f"Invalid value: '{written}'. ")
-    assert eagerness.message.startswith(f"Invalid value: '{written}'. ")
+    message = f"Invalid type for '{param}': expected a string, but got {kind} instead."
+    assert Problem("invalid_type", message, param) == told
 
 
 def test_an_unknown_name_is_quoted_briefly() -> None:

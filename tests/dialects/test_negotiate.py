@@ -13,12 +13,12 @@ NOTHING: Final[Pairs] = {}
 
 
 def opened(
-    headers: Pairs = NOTHING,
+    betas: Sequence[str] = (),
     subprotocols: Sequence[str] = (),
     query: Pairs = NOTHING,
     secret_shape: Shape | None = None,
 ) -> Opening:
-    opening = negotiate(headers, subprotocols, query, secret_shape)
+    opening = negotiate(betas, subprotocols, query, secret_shape)
     assert isinstance(opening, Opening)
     return opening
 
@@ -28,16 +28,20 @@ def test_who_says_nothing_gets_today_s_dialect_and_the_server_s_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("beta", "shape"),
+    ("betas", "shape"),
     [
-        ("realtime=v1", Shape.BETA),
-        ("assistants=v2, realtime=v1", Shape.BETA),
-        ("assistants=v2", Shape.GA),
-        ("realtime=v10", Shape.GA),
+        (["realtime=v1"], Shape.BETA),
+        (["assistants=v2, realtime=v1"], Shape.BETA),
+        (["assistants=v2"], Shape.GA),
+        (["realtime=v10"], Shape.GA),
     ],
 )
-def test_the_beta_header_is_a_list_of_tokens(beta: str, shape: Shape) -> None:
-    assert shape == opened({"openai-beta": beta}).shape
+def test_the_beta_header_is_a_list_of_tokens(betas: list[str], shape: Shape) -> None:
+    assert shape == opened(betas).shape
+
+
+def test_the_list_may_be_on_several_lines() -> None:
+    assert opened(["assistants=v2", "realtime=v1"]).shape == Shape.BETA
 
 
 def test_a_browser_asks_for_beta_by_subprotocol() -> None:
@@ -50,7 +54,7 @@ def test_a_minted_secret_brings_its_dialect(shape: Shape) -> None:
 
 
 def test_the_header_counts_for_more_than_the_secret() -> None:
-    assert opened({"openai-beta": "realtime=v1"}, secret_shape=Shape.GA).shape == Shape.BETA
+    assert opened(["realtime=v1"], secret_shape=Shape.GA).shape == Shape.BETA
 
 
 @pytest.mark.parametrize(
@@ -66,6 +70,20 @@ def test_the_address_may_name_the_model(query: Pairs, model: str | None) -> None
     assert Patch(transcription=TranscriptionPatch(model) if model else UNSET) == opened(query=query).patch
 
 
+@pytest.mark.parametrize("param", ["model", "deployment"])
+def test_a_model_longer_than_any_name_is_refused_as_in_an_update(param: str) -> None:
+    longest = "m" * 512
+
+    refused = negotiate([], [], {param: longest + "m"}, None)
+
+    message = (
+        f"Invalid '{param}': string too long. Expected a string with maximum length 512, "
+        "but got a string with length 513 instead."
+    )
+    assert Problem("string_above_max_length", message, param) == refused
+    assert Patch(transcription=TranscriptionPatch(longest)) == opened(query={param: longest}).patch
+
+
 @pytest.mark.parametrize("rate", [8_000, 16_000, 24_000, 48_000])
 def test_the_address_may_name_the_rate_of_pcm(rate: int) -> None:
     pcm = AudioFormat(Encoding.PCM16, rate)
@@ -76,7 +94,7 @@ def test_the_address_may_name_the_rate_of_pcm(rate: int) -> None:
 
 @pytest.mark.parametrize("rate", ["44100", "16000.0", "-16000", "\u0661\u0666000", "x" * 100])
 def test_a_rate_that_we_do_not_take_is_refused(rate: str) -> None:
-    refused = negotiate({}, [], {"sample_rate": rate}, None)
+    refused = negotiate([], [], {"sample_rate": rate}, None)
 
     choices = "'8000', '16000', '24000', and '48000'"
     message = f"Invalid value: '{rate[:64]}'. Supported values are: {choices}."
@@ -84,10 +102,19 @@ def test_a_rate_that_we_do_not_take_is_refused(rate: str) -> None:
 
 
 def test_another_intent_is_refused() -> None:
-    refused = negotiate({}, [], {"intent": "conversation"}, None)
+    refused = negotiate([], [], {"intent": "conversation"}, None)
 
     message = "Invalid value: 'conversation'. Supported values are: 'transcription'."
     assert Problem("invalid_value", message, param="intent") == refused
+
+
+@pytest.mark.parametrize("call_id", ["rtc_u1_9hT2", "x" * 100])
+def test_who_wants_to_join_a_call_gets_no_session_instead(call_id: str) -> None:
+    refused = negotiate([], [], {"call_id": call_id}, None)
+
+    message = f"Invalid value: '{call_id[:64]}'. There is no call of this id."
+    assert Problem("invalid_value", message, param="call_id") == refused
+    assert opened(query={"call_id": ""}) == opened()
 
 
 @pytest.mark.parametrize(

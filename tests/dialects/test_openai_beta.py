@@ -75,7 +75,7 @@ def test_a_rate_is_no_wish_where_the_format_has_its_own() -> None:
     assert Configure(Patch(format=ULAW_8K), beta.UPDATE, "c-1") == asked
 
 
-@pytest.mark.parametrize(("rate", "kind"), [(4_000, "greater_than_equal"), (44_100, "literal_error")])
+@pytest.mark.parametrize(("rate", "kind"), [(4_000, "greater_than_equal"), (44_100, "unsupported_rate")])
 def test_a_rate_that_we_do_not_take_is_refused(rate: int, kind: str) -> None:
     with pytest.raises(ValueError, match=kind):
         update({"input_audio_sample_rate": rate})

@@ -13,7 +13,7 @@ from realtime_asr.dialects.openai_frames import (
     noise_reduction_object,
     transcription_object,
 )
-from realtime_asr.session.config import NoiseReduction, Transcription
+from realtime_asr.session.config import NoiseReduction, Responses, Transcription
 from realtime_asr.session.events import (
     AudioCleared,
     AudioCommitted,
@@ -201,10 +201,10 @@ def test_noise_reduction_shows_its_strength_when_set() -> None:
     assert noise_reduction_object(None) is None
 
 
-def test_turn_detection_shows_no_settings_about_responses_and_an_idle_timeout_when_set() -> None:
-    plain = detection_object(ServerVad())
-    idle = detection_object(ServerVad(idle_timeout_ms=6_000))
-    semantic = detection_object(SemanticVad("low"))
+def test_turn_detection_shows_an_idle_timeout_when_set() -> None:
+    plain = detection_object(ServerVad(), Responses())
+    idle = detection_object(ServerVad(idle_timeout_ms=6_000), Responses())
+    semantic = detection_object(SemanticVad("low"), Responses())
 
     assert plain
     assert idle
@@ -215,7 +215,7 @@ def test_turn_detection_shows_no_settings_about_responses_and_an_idle_timeout_wh
     )
     assert plain.model_dump() | {"idle_timeout_ms": 6_000} == idle.model_dump()
     assert semantic.model_dump() == {"type": "semantic_vad", "eagerness": "low"}
-    assert detection_object(None) is None
+    assert detection_object(None, Responses(create=True)) is None
 
 
 def test_what_is_included_is_null_until_chosen() -> None:

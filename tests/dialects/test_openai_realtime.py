@@ -33,6 +33,7 @@ from realtime_asr.session.config import (
     Limits,
     NoiseReduction,
     Patch,
+    Responses,
     ServerVadPatch,
     SessionConfig,
     Transcription,
@@ -140,6 +141,21 @@ def test_an_update_is_read_by_what_is_in_it(session: object, via: str) -> None:
 
     assert isinstance(configure, Configure)
     assert via == configure.via
+
+
+@pytest.mark.parametrize("session", [{}, {"turn_detection": None}, {"audio": {}}])
+def test_strictly_an_update_needs_its_type_where_the_connection_opened_in_ga(session: object) -> None:
+    update = json.dumps({"type": "session.update", "session": session})
+    message = "Missing required parameter: 'session.type'."
+
+    assert Problem("missing_required_parameter", message, "session.type") == refusal(update, strict=True)
+
+
+@pytest.mark.parametrize("session", [{}, {"turn_detection": None}])
+def test_beta_has_no_type_to_be_strict_about(session: object) -> None:
+    update = json.dumps({"type": "session.update", "session": session})
+
+    assert isinstance(connection(Shape.BETA, strict=True).decode(update), Configure)
 
 
 def test_an_update_needs_a_session() -> None:
@@ -538,11 +554,12 @@ DETECTIONS = (
             "prefix_padding_ms": st.integers(0, 30_000),
             "silence_duration_ms": st.integers(0, 60_000),
             "idle_timeout_ms": st.none() | st.integers(5_000, 30_000),
-            "create_response": st.booleans(),
+            "create_response": st.none() | st.booleans(),
         },
     )
     | st.fixed_dictionaries(
-        {"type": st.just("semantic_vad")}, optional={"eagerness": st.sampled_from(["low", "auto"])}
+        {"type": st.just("semantic_vad")},
+        optional={"eagerness": st.sampled_from(["low", "auto"]), "interrupt_response": st.booleans()},
     )
 )
 SETTINGS = st.fixed_dictionaries(
@@ -561,6 +578,7 @@ FLAT = {
     "format": "input_audio_format",
     "transcription": "input_audio_transcription",
     "noise_reduction": "input_audio_noise_reduction",
+    "turn_detection": "turn_detection",
 }
 
 
@@ -613,6 +631,7 @@ EVENTS_OUT: Final[list[Event]] = [
     ),
     SessionUpdated(SessionConfig(CONFIG.transcription, ALAW_8K, None, SemanticVad("low")), beta.UPDATE),
     SessionUpdated(replace(CONFIG, chosen_detection=ServerVad(idle_timeout_ms=6_000)), beta.FLAT_UPDATE),
+    SessionUpdated(replace(CONFIG, responses=Responses(create=True, interrupt=False)), ga.UPDATE),
     SessionUpdated(replace(CONFIG, include=()), beta.BARE_UPDATE),
     SessionUpdated(replace(CONFIG, include=("word_times", "logprobs")), beta.BARE_UPDATE),
     SessionUpdated(SessionConfig(Transcription("whisper-1", deltas="after_commit")), beta.BARE_UPDATE),
@@ -846,6 +865,32 @@ def test_the_session_s_own_objections_name_the_setting_as_the_client_knows_it(
     assert (param, "c-1") == (frame["error"]["param"], frame["error"]["event_id"])
 
 
+@pytest.mark.parametrize(
+    ("via", "param"),
+    [
+        (ga.UPDATE, "session.audio.input.transcription.language"),
+        (beta.UPDATE, "session.input_audio_transcription.language"),
+        (beta.FLAT_UPDATE, "session.input_audio_transcription.language"),
+    ],
+)
+@pytest.mark.parametrize("shape", Shape)
+def test_an_objection_to_an_update_names_the_setting_as_the_update_did(
+    shape: Shape, via: str, param: str
+) -> None:
+    objection = Problem("unsupported_language", "No.", "transcription.language")
+
+    (frame,) = told(connection(shape), Rejected(objection, via))
+
+    assert param == frame["error"]["param"]
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_a_model_that_does_not_exist_is_no_parameter_s_fault(shape: Shape) -> None:
+    (frame,) = told(connection(shape), Rejected(Problem("model_not_found", "No.", "transcription.model")))
+
+    assert frame["error"]["param"] is None
+
+
 @pytest.mark.parametrize("param", [None, "item_id", "session.type"])
 def test_other_parameters_stay_as_they_are(param: str | None) -> None:
     assert param == wire_param(param, Shape.GA)
@@ -912,6 +957,20 @@ def test_when_deltas_come_is_echoed_to_who_chose_it(shape: Shape, deltas: str) -
 @pytest.mark.parametrize("sent", [{}, {"deltas": None}])
 def test_who_never_chose_when_deltas_come_is_told_nothing_of_it(shape: Shape, sent: dict[str, None]) -> None:
     assert "deltas" not in shown(shape, settings(shape, transcription=sent))["transcription"]
+
+
+@pytest.mark.parametrize("shape", Shape)
+@pytest.mark.parametrize("type", ["server_vad", "semantic_vad"])
+@pytest.mark.parametrize(
+    "wishes",
+    [{}, {"create_response": False}, {"interrupt_response": True, "create_response": True}],
+)
+def test_what_is_wished_of_responses_is_echoed_if_it_was_sent(
+    shape: Shape, type: str, wishes: dict[str, bool]
+) -> None:
+    told_of = shown(shape, settings(shape, turn_detection={"type": type, **wishes}))["turn_detection"]
+
+    assert wishes == {name: wish for name, wish in told_of.items() if name.endswith("_response")}
 
 
 @pytest.mark.parametrize("shape", Shape)

@@ -136,11 +136,11 @@ def test_semantic_vad_has_its_eagerness() -> None:
     assert SemanticVadPatch("low") == detection(type="semantic_vad", eagerness="low")
 
 
-def test_settings_about_responses_are_taken_and_change_nothing() -> None:
-    responses = {"create_response": True, "interrupt_response": None}
+def test_wishes_about_responses_are_taken_along_with_either_kind() -> None:
+    wishes: dict[str, Any] = {"create_response": True, "interrupt_response": None}
 
-    assert ServerVadPatch() == detection(type="server_vad", **responses)
-    assert SemanticVadPatch() == detection(type="semantic_vad", **responses)
+    assert ServerVadPatch(**wishes) == detection(type="server_vad", **wishes)
+    assert SemanticVadPatch(**wishes) == detection(type="semantic_vad", **wishes)
 
 
 def test_turn_detection_without_a_type_is_server_vad() -> None:
@@ -162,7 +162,8 @@ def test_turn_detection_without_a_type_is_semantic_where_it_is_about_eagerness()
 )
 def test_turn_detection_stays_within_bounds(name: str, lowest: int, highest: int) -> None:
     for bound in (lowest, highest):
-        assert ServerVadPatch(**{name: bound}) == detection(type="server_vad", **{name: bound})
+        sent: dict[str, Any] = {name: bound}
+        assert ServerVadPatch(**sent) == detection(type="server_vad", **sent)
     for beyond in (lowest - 1, highest + 1):
         with pytest.raises(ValueError, match="equal"):
             detection(type="server_vad", **{name: beyond})
@@ -185,7 +186,7 @@ def test_pcm_comes_at_these_rates(rate: int) -> None:
     ("rate", "error"),
     [
         (23_999, "greater_than_equal"),
-        (44_100, "literal_error"),
+        (44_100, "unsupported_rate"),
         (48_001, "less_than_equal"),
         (-1, "greater_than_equal"),
     ],

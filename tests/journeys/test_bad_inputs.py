@@ -191,9 +191,7 @@ MISTAKES: Final[dict[str, Mistake]] = {
     "a rate in quotes": Mistake(
         settings(format={"type": "audio/pcm", "rate": "24000"}), "invalid_type", f"{INPUT}.format.rate"
     ),
-    "an unknown model": Mistake(
-        settings(transcription={"model": "no-such-model"}), "model_not_found", f"{INPUT}.transcription.model"
-    ),
+    "an unknown model": Mistake(settings(transcription={"model": "no-such-model"}), "model_not_found"),
     "a model that is a number": Mistake(
         settings(transcription={"model": 1}), "invalid_type", f"{INPUT}.transcription.model"
     ),

@@ -130,7 +130,7 @@ def test_the_last_line_may_be_cut_short() -> None:
     [
         (lambda lines: lines.clear(), "It does not begin as a journal does."),
         (lambda lines: lines.pop(0), "It does not begin as a journal does."),
-        (lambda lines: lines[0].update(journal=2), "It is of version 2; only version 1 can be read."),
+        (lambda lines: lines[0].update(journal=1), "It is of version 1; only version 2 can be read."),
         (lambda lines: lines[0].update(config=5), "Its first line makes no sense."),
         (lambda lines: lines[0]["limits"].update(colour=5), "Its first line makes no sense."),
         (lambda lines: lines[3].update(command={"is": "Popen"}), "Step 3 makes no sense."),

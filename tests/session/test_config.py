@@ -13,6 +13,7 @@ from realtime_asr.session.config import (
     NoiseReduction,
     NoiseReductionPatch,
     Patch,
+    Responses,
     SemanticVadPatch,
     ServerVadPatch,
     SessionConfig,
@@ -129,6 +130,28 @@ def test_detection_of_another_kind_begins_with_its_defaults() -> None:
 
     assert configured(chosen_detection=ServerVad()) == one
     assert configured(chosen_detection=SemanticVad("high")) == other
+
+
+def test_wishes_about_responses_are_kept_with_the_kind_of_detection_they_came_with() -> None:
+    wished = accept(configured(), Patch(detection=ServerVadPatch(create_response=False)), limited())
+    assert isinstance(wished, SessionConfig)
+    patches = {
+        "another setting": Patch(include=("logprobs",)),
+        "another wish": Patch(detection=ServerVadPatch(interrupt_response=True)),
+        "no wish": Patch(detection=ServerVadPatch(create_response=None)),
+        "another kind": Patch(detection=SemanticVadPatch()),
+        "off": Patch(detection=None),
+    }
+
+    after = {name: accept(wished, patch, limited()) for name, patch in patches.items()}
+
+    assert {
+        "another setting": Responses(create=False),
+        "another wish": Responses(create=False, interrupt=True),
+        "no wish": Responses(),
+        "another kind": Responses(),
+        "off": Responses(),
+    } == {name: config.responses for name, config in after.items() if isinstance(config, SessionConfig)}
 
 
 @pytest.mark.parametrize(

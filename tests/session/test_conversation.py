@@ -89,6 +89,16 @@ def test_after_the_last_deletion_an_item_is_the_first_again() -> None:
     assert conversation.add("b", SECOND) is None
 
 
+def test_an_item_that_is_only_no_longer_kept_survives_all_deletions() -> None:
+    conversation = _conversation(kept_items=2)
+    for item_id in "abcd":
+        conversation.add(item_id, SECOND)
+    for item_id in "dc":
+        conversation.delete(item_id)
+
+    assert conversation.add("e", SECOND) == "b"
+
+
 def test_a_transcript_for_an_item_that_is_gone_is_nobodys() -> None:
     conversation = _conversation()
     conversation.add("a", SECOND)

@@ -398,6 +398,7 @@ def test_a_change_with_one_bad_part_leaves_everything_as_it_was() -> None:
         ("model_not_found", "event_1")
     ]
     assert refused == only(Rejected, refused)
+    assert ["session.update"] == [r.via for r in only(Rejected, refused)]
     assert [SpeechStarted("item_1", 0), SpeechStopped("item_1", 17 * WINDOW)] == told(outputs)[:2]
 
 

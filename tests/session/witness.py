@@ -140,7 +140,8 @@ class Witness:
         self._noise_reduction: NoiseReduction | None = None
         self._limits = limits
         self._kept: list[str] = []
-        self._last_kept: str | None = None
+        self._surviving: list[str] = []
+        """Kept or not, but never deleted."""
         self._opened: set[str] = set()
         self._speaking: str | None = None
         self._stopped: str | None = None
@@ -208,20 +209,23 @@ class Witness:
         match event:
             case AudioCommitted(item_id, previous_id):
                 assert item_id not in self.committed
-                assert previous_id == self._last_kept
+                assert previous_id == self._last_survivor
                 assert self._speaking in (None, item_id)
                 assert self._stopped in (None, item_id)
                 self._speaking = self._stopped = None
                 self.committed.append(item_id)
             case ItemAdded(item_id, previous_id):
-                assert (item_id, previous_id) == (self.committed[-1], self._last_kept)
+                assert (item_id, previous_id) == (self.committed[-1], self._last_survivor)
                 self._kept = [*self._kept, item_id][-self._limits.kept_items :]
-                self._last_kept = item_id
+                self._surviving.append(item_id)
             case ItemDeleted(item_id):
                 assert item_id in self._kept
                 self._kept.remove(item_id)
-                if self._last_kept == item_id:
-                    self._last_kept = self._kept[-1] if self._kept else None
+                self._surviving.remove(item_id)
+
+    @property
+    def _last_survivor(self) -> str | None:
+        return self._surviving[-1] if self._surviving else None
 
     def _see_engine(self, effect: OpenTurn | FeedTurn | PrepareTurn | FinishTurn | AbandonTurn) -> None:
         item_id = effect.item_id

@@ -20,7 +20,7 @@ from realtime_asr.dialects.openai_realtime import OpenAIRealtime
 from realtime_asr.server.app import Gateway
 from realtime_asr.server.settings import Settings
 from realtime_asr.session.commands import Refuse
-from realtime_asr.session.config import NoiseReduction, Transcription
+from realtime_asr.session.config import NoiseReduction, Responses, Transcription
 from realtime_asr.session.events import Event, ItemAdded, Rejected, SessionCreated, SessionUpdated
 from realtime_asr.session.problem import Problem
 from tests.decoders.files import WAV, encoded
@@ -354,7 +354,8 @@ def test_every_message_has_an_example_like_its_payload(name: str) -> None:
 
 @pytest.mark.parametrize("name", sent_by("receive"))
 def test_the_server_understands_every_example_also_when_strict(name: str) -> None:
-    dialect = OpenAIRealtime("sess_1", 0, counted_ids("event"), Shape.GA, strict=True)
+    shape = Shape.BETA if name == "FlatSessionUpdate" else Shape.GA
+    dialect = OpenAIRealtime("sess_1", 0, counted_ids("event"), shape, strict=True)
 
     command = dialect.decode(json.dumps(MESSAGES[name]["examples"][0]["payload"]))
 
@@ -366,6 +367,7 @@ EVENTS: list[Event] = [
     SessionCreated(configured(transcription=None, chosen_detection=None, include=("logprobs",))),
     SessionCreated(configured(transcription=Transcription("m", delay="low", deltas="after_commit"))),
     SessionCreated(configured(noise_reduction=NoiseReduction("far_field", 0.5))),
+    SessionCreated(configured(responses=Responses(create=False))),
     *(
         SessionUpdated(configured(include=("word_times",)), via)
         for via in (GA_UPDATE, BETA_UPDATE, FLAT_UPDATE)

@@ -515,7 +515,11 @@ _REFUSALS: Final[Mapping[int, tuple[str, str, Response]]] = {
         "The server, or its engine, failed.",
         error_response(500, Problem(None, "The engine stopped.", kind="server_error")),
     ),
-    503: ("NotReady", "The model is not loaded yet, or the server is about to leave.", not_ready()),
+    503: (
+        "NotReady",
+        "The model is not loaded yet, the server is about to leave, or its engine hangs.",
+        not_ready(),
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from realtime_asr.dialects import openai_beta as beta
 from realtime_asr.dialects import openai_frames as frames
 from realtime_asr.dialects import openai_ga as ga
 from realtime_asr.dialects import openai_shared as shared
+from realtime_asr.dialects.negotiate import LONGEST_NAME
 from realtime_asr.dialects.openai_realtime import CLIENT_FRAMES, SERVER_FRAMES
 from realtime_asr.transports.literal_post import LITERAL_PATH
 from tools.describe.samples import CLIENT, SERVER
@@ -40,14 +41,16 @@ is told `error`, then the connection closes. Close codes:
 - 1011: the server failed
 - 1012: the server restarts
 - 1013: the server serves as many sessions as it can, or this key does as much as it may, code
-  `rate_limit_exceeded`; try later
+  `rate_limit_exceeded`, or, without a code, its engine hangs; try later
 - 3000: no credential, one that is not good here, or one that was revoked meanwhile
 - 4000: what the address asks for is not served
 """
 
 _MEANINGS: Final[Mapping[type[BaseModel], str]] = {
     ga.SessionUpdateFrame: "Changes the settings it names, all of them or none.",
-    beta.FlatSessionUpdateFrame: "The same in the beta API's flat form.",
+    beta.FlatSessionUpdateFrame: (
+        "The same in the beta API's flat form. With `strict` only where the connection opened in beta."
+    ),
     beta.TranscriptionSessionUpdateFrame: "The same as the beta API calls it.",
     shared.AppendFrame: "More audio, as base64 of the session's format. It has no answer of its own.",
     shared.CommitFrame: "Ends the turn here, whatever turn detection thinks.",
@@ -125,6 +128,7 @@ _QUERY: Final[Json] = {
     "intent": {"const": "transcription", "description": "Nothing else is served. May be left out."},
     "model": {
         "type": "string",
+        "maxLength": LONGEST_NAME,
         "description": "What shall transcribe until the first update says otherwise.",
     },
     "sample_rate": {
@@ -138,7 +142,7 @@ _QUERY: Final[Json] = {
 }
 _AZURE_QUERY: Final[Json] = {
     **_QUERY,
-    "deployment": {"type": "string", "description": "The same as `model`."},
+    "deployment": {**_QUERY["model"], "description": "The same as `model`."},
     "api-version": {"type": "string", "description": "Ignored."},
     "api-key": {"type": "string", "description": "A credential."},
     "Authorization": {"type": "string", "description": "A credential: `Bearer <key>`."},
