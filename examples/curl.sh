@@ -10,8 +10,8 @@ wav=${2:-$(dirname "$0")/../realtime_asr/models/bundled/demo.wav}
 
 ask() { # PATH, then what else curl should know
   curl --silent --show-error --fail-with-body "$base_url$1" "${@:2}" \
-    --header "Authorization: Bearer ${OPENAI_API_KEY:-none}" --header "Content-Type: application/json"
-  echo
+    --header "Authorization: Bearer ${OPENAI_API_KEY:-none}" --header "Content-Type: application/json" \
+    --write-out '\n'
 }
 
 ask /models

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import trustme
 
 from realtime_asr.server.commands.cli import main, parser
 from tools.readme_command import command
@@ -41,8 +42,9 @@ def test_a_documented_server_would_start(
     for assignment in words[:program]:
         monkeypatch.setenv(*assignment.split("=", 1))
     monkeypatch.chdir(tmp_path)
+    pem = trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem
     for file in ("cert.pem", "key.pem"):
-        Path(file).touch()
+        pem.write_to_path(file)
 
     code = main(["config", "--check", *words[program + 2 :]])
 

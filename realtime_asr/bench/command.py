@@ -16,6 +16,7 @@ from realtime_asr.bench.plan import BadPlan, Plan
 from realtime_asr.bench.report import Report
 from realtime_asr.bench.run import Progress, run
 from realtime_asr.bench.table import milliseconds, table
+from realtime_asr.bench.wire import wants_key
 
 _KEY: Final = "OPENAI_API_KEY"
 _RANGE: Final = re.compile(r"(\d+)(?:-(\d+))?")
@@ -46,6 +47,8 @@ def bench_as(asked: argparse.Namespace) -> int:
     if show:
         sys.stderr.write("\n")
     sys.stdout.write(table(report))
+    if not plan.api_key and any(map(wants_key, report.refusals)):
+        sys.stderr.write(f"realtime-asr: The server wants an API key: set {_KEY}.\n")
     _write(report, asked)
     return 0 if report.is_valid else 1
 

@@ -98,6 +98,11 @@ def code(event: Mapping[str, Any]) -> str:
     return str(error.get("code") or error.get("type") or "unknown")
 
 
+def wants_key(refusal: str) -> bool:
+    """Was there none, that is, and not a wrong one?"""
+    return refusal in ("invalid_request_error close 3000", "http 401")
+
+
 def _error(event: Mapping[str, Any]) -> Mapping[str, Any]:
     error = event.get("error")
     return error if isinstance(error, dict) else {}

@@ -122,7 +122,7 @@ class Gateway:
             self.reception, int(self._settings.max_file_mib * 1024 * 1024), self._settings.max_files
         )
         instruments = self._instruments()
-        return Starlette(
+        app = Starlette(
             routes=[
                 *websocket_routes(self.reception),
                 *literal_post_routes(self.reception),
@@ -135,6 +135,9 @@ class Gateway:
             exception_handlers=EXCEPTION_HANDLERS,
             lifespan=lifespan,
         )
+        # Clients lose the body on the way, or the key.
+        app.router.redirect_slashes = False
+        return app
 
     def _instruments(self) -> Instruments:
         readers = Keys([key.get_secret_value() for key in self._settings.metrics_keys])

@@ -1,6 +1,7 @@
 """Listening: uvicorn with the limits this server needs, leaving politely."""
 
 import asyncio
+import errno
 import logging
 import resource
 import signal
@@ -70,13 +71,13 @@ class Server(uvicorn.Server):
         except SystemExit as leaving:
             problem = leaving.__context__
             assert isinstance(problem, OSError), "all else that can fail does so before or after"
-            raise self._deaf(problem) from None
+            raise self._deaf(problem, "--port") from None
         self.started = False
         try:
             await self._listen_on_others()
         except OSError as problem:
             await self.shutdown()
-            raise self._deaf(problem) from None
+            raise self._deaf(problem, "--also-port") from None
         self.started = True
         if self._reread is not None and threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload, self._reread)
@@ -94,8 +95,9 @@ class Server(uvicorn.Server):
             self.servers.append(server)
             write(logging.INFO, "listening", port=server.sockets[0].getsockname()[1])
 
-    def _deaf(self, problem: OSError) -> OSError:
-        return OSError(f"Cannot listen on {self.config.host}: {problem.strerror}.")
+    def _deaf(self, problem: OSError, flag: str) -> OSError:
+        hint = f" {flag} takes another." if problem.errno == errno.EADDRINUSE else ""
+        return OSError(f"Cannot listen on {self.config.host}: {problem.strerror}.{hint}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for task in (*self._reloads, *filter(None, [self._leaving])):

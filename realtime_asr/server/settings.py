@@ -3,14 +3,24 @@
 import json
 import os
 import re
+import ssl
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -33,6 +43,7 @@ PREFIX: Final = "REALTIME_ASR_"
 SERVED: Final = "default"
 """In aliases: the main model, whichever that is."""
 _DEVICES: Final = ("auto", "cpu", "cuda")
+_HOMELESS: Final = "nobody's home is known by what follows ~"
 _INTELS: Final = ("gpu", "npu", "xpu")
 OPENAI_NAMES: Final = (
     "whisper-1",
@@ -234,6 +245,15 @@ class Settings(ModelSettings, BaseSettings):
     drain_seconds: float = Field(default=30, gt=0)
     """Told to stop, give open sessions so long to finish what was said."""
 
+    @field_validator("*")
+    @classmethod
+    def _expand(cls, given: object) -> object:
+        """The shell knows what ~ is, but does not read the file, nor what stands in the environment."""
+        try:
+            return given.expanduser() if isinstance(given, Path) else given
+        except RuntimeError:
+            raise ValueError(_HOMELESS) from None
+
     @property
     def has_keys(self) -> bool:
         return bool(self.api_keys or self.api_key_hashes or self.keys)
@@ -319,9 +339,11 @@ def _file(path: Any) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).expanduser().read_text(encoding="utf-8"))
     except OSError as error:
         raise BadSettings([f"The settings file {path} cannot be read: {error.strerror}."]) from error
+    except RuntimeError:
+        raise BadSettings([f"The settings file {path} cannot be read: {_HOMELESS}."]) from None
     except ValueError as error:
         raise BadSettings([f"The settings file {path} is not TOML: {error}."]) from None
 
@@ -403,12 +425,43 @@ _ORIGIN: Final = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/*\s]+")
 def _certificates(settings: Settings) -> Iterator[str]:
     if (settings.tls_cert is None) != (settings.tls_key is None):
         yield "tls_cert and tls_key belong together: set both, or neither."
+    unreadable = list(_unreadable(settings))
+    yield from unreadable
+    if settings.tls_cert and settings.tls_key and not unreadable:
+        yield from _strange_certificates(settings.tls_cert, settings.tls_key)
+
+
+def _unreadable(settings: Settings) -> Iterator[str]:
     for name, path in (("tls_cert", settings.tls_cert), ("tls_key", settings.tls_key)):
         try:
             if path is not None:
                 path.open("rb").close()
         except OSError as error:
             yield f"{name}: {path} cannot be read: {error.strerror}."
+
+
+def _strange_certificates(certificate: Path, key: Path) -> Iterator[str]:
+    """OpenSSL does not say which of the two it means."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_verify_locations(certificate)
+    except ssl.SSLError:
+        yield f"tls_cert: {certificate} holds no certificate in PEM."
+        return
+    try:
+        context.load_cert_chain(certificate, key, _not_now)
+    except _Locked:
+        return  # whoever starts the server is asked for its pass phrase
+    except ssl.SSLError:
+        yield f"tls_key: {key} holds no private key in PEM that belongs to the certificate in {certificate}."
+
+
+class _Locked(Exception):
+    """A private key that only its pass phrase opens."""
+
+
+def _not_now() -> NoReturn:
+    raise _Locked
 
 
 def _names_taken(settings: Settings) -> Iterator[str]:

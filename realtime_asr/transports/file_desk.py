@@ -40,6 +40,8 @@ IN_MEMORY: Final = 1024 * 1024
 DOOR: Final = "files"
 _STALLED_SECONDS: Final = 30.0
 """Who sends nothing for so long holds a place for nothing."""
+_SLOWEST: Final = 32_000
+"""Bytes a second: PCM16 at 16 kHz, as it is spoken."""
 _REMEMBERED: Final = 4096
 _LOG: Final = logging.getLogger(__name__)
 
@@ -88,8 +90,15 @@ class Upload:
     """What a client sends, within bounds."""
 
     request: Request
-    largest: int
-    strict: bool
+    desk: FileDesk
+
+    @property
+    def largest(self) -> int:
+        return self.desk.largest
+
+    @property
+    def strict(self) -> bool:
+        return self.desk.reception.strict
 
     @property
     def content_type(self) -> str:
@@ -107,10 +116,11 @@ class Upload:
         """Of a body, which may have `most` bytes; more are refused before they are read if possible."""
         announced = self.request.headers.get("content-length", "")
         self._bound(int(announced) if announced.isdecimal() else 0, most)
-        stream, read = self.request.stream(), 0
+        stream, read, began = self.request.stream(), 0, self.desk.reception.clock.now()
         while (chunk := await _soon(anext(stream, None))) is not None:
             read += len(chunk)
             self._bound(read, most)
+            self._hurry(read, began)
             yield chunk
 
     async def unwrap(self, found: Enclosed | Problem, file: BinaryIO) -> FileRequest | Problem:
@@ -119,6 +129,13 @@ class Upload:
         self._bound(len(found.audio), self.largest)
         await asyncio.to_thread(file.write, found.audio)
         return found.request
+
+    def _hurry(self, read: int, began: float) -> None:
+        """Who sends slower than one speaks holds no place among those that are all taken."""
+        took = self.desk.reception.clock.now() - began
+        if self.desk.crowd and read < _SLOWEST * (took - _STALLED_SECONDS):
+            headers = {"Retry-After": str(LATER_SECONDS), "Connection": "close"}
+            raise _Refused(error_response(503, _TOO_SLOW, headers))
 
     def _bound(self, read: int, most: int) -> None:
         if read > most:
@@ -188,7 +205,7 @@ class _Door:
     async def _read(self, request: Request, file: BinaryIO) -> FileRequest:
         """Leaves the recording in the file, ready to be read."""
         try:
-            asked = await self.read(Upload(request, self.desk.largest, self.desk.reception.strict), file)
+            asked = await self.read(Upload(request, self.desk), file)
             file.seek(0)
         except MalformedForm as error:
             asked = error.problem
@@ -356,6 +373,7 @@ async def _gone(receive: Receive) -> None:
 _NO_ROOM: Final = Problem(
     None, "The server has no room for your file now. Send it again later.", kind="server_error"
 )
+_TOO_SLOW: Final = Problem(None, "This arrives too slowly for a server that is full.", kind="server_error")
 _RESTARTING: Final = Problem(
     None, "The server is restarting. Send the file again in a moment.", kind="server_error"
 )

@@ -102,7 +102,9 @@ def foreign() -> Response:
 
 
 def later(busy: NotNow) -> Response:
-    return error_response(429, busy.problem, {"Retry-After": str(busy.seconds)})
+    """503 where it is the server's own fault."""
+    status = 503 if busy.problem.kind == "server_error" else 429
+    return error_response(status, busy.problem, {"Retry-After": str(busy.seconds)})
 
 
 def server_sent(events: AsyncIterator[str]) -> Response:

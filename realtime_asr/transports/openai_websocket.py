@@ -114,7 +114,8 @@ async def _converse(
 ) -> Problem | None:
     """The session, to its end; or what is wrong with how it shall begin."""
     shape = Shape.BETA if websocket.url.path == LITERAL_PATH else caller.shape
-    opening = negotiate(websocket.headers, websocket.scope["subprotocols"], websocket.query_params, shape)
+    betas = websocket.headers.getlist("openai-beta")
+    opening = negotiate(betas, websocket.scope["subprotocols"], websocket.query_params, shape)
     if isinstance(opening, Problem):
         return opening
     starting = reception.start(opening.shape, caller, opening.patch)

@@ -19,6 +19,7 @@ UNAUTHORISED: Final = 3000
 """Closes who may not be here. Clients do not come back after it."""
 CROWDED: Final = 1013
 """Closes whom there is no room for now. Clients come back after it."""
+_OVERLOADED: Final = Problem(None, "The server is overloaded. Try again later.", kind="server_error")
 _REVOKED: Final = Problem("invalid_api_key", "The API key or client secret of this session was revoked.")
 
 
@@ -87,11 +88,10 @@ class Reception:
     def crowd(self) -> Problem | None:
         """Why nobody else can come in for now. Ask before anything is done for a new session."""
         if self.stalled:
-            fact = "is overloaded"
-        elif self.sessions.full:
-            fact = f"has {len(self.sessions)} of at most {self.sessions.most} sessions open"
-        else:
+            return _OVERLOADED
+        if not self.sessions.full:
             return None
+        fact = f"has {len(self.sessions)} of at most {self.sessions.most} sessions open"
         return not_now(f"The server {fact}.").problem
 
     @property

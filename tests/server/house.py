@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from starlette.testclient import TestClient
 
+from realtime_asr.engines.batching import BatchingEngine
 from realtime_asr.engines.engine import Engine, UnusableModel
 from realtime_asr.server.app import Gateway
 from realtime_asr.server.models import NamedModel
 from realtime_asr.server.settings import Settings
+from tests.engines.fakes import FakeModel
 
 KEY: Final = "sk-demo-0123456789-abcdef-9f2c"
 SPOKEN: Final = "good morning all"
@@ -38,6 +40,20 @@ def open_house(house: Gateway | None = None, **more: Any) -> Iterator[TestClient
 def closed_house(**more: Any) -> TestClient:
     """One whose model is not loaded yet, and never will be."""
     return TestClient(gateway(**more).app(_give_up))
+
+
+@contextmanager
+def stalled_house() -> Iterator[TestClient]:
+    """One whose engine hangs."""
+    house = gateway(lambda _: Stalled(FakeModel()))
+    with TestClient(house.app(_give_up)) as client:
+        while not house.reception.ready:
+            client.get("/health")
+        yield client
+
+
+class Stalled(BatchingEngine):
+    stalled = True
 
 
 def _give_up(error: UnusableModel) -> None:

@@ -11,13 +11,9 @@ from realtime_asr.server.watching.instruments import SESSIONS_OPEN
 from realtime_asr.server.watching.metrics import NAMES, base_name
 from tests.engines.fakes import FakeModel
 from tests.fakes import ScriptedEngine, silence, speech
-from tests.server.house import closed_house, gateway, open_house
+from tests.server.house import closed_house, gateway, open_house, stalled_house
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-class Stalled(BatchingEngine):
-    stalled = True
 
 
 def status(client: TestClient) -> str:
@@ -94,10 +90,7 @@ def test_every_model_is_told_with_what_it_runs_on() -> None:
 
 
 def test_a_server_whose_engine_hangs_is_not_ready() -> None:
-    house = gateway(lambda _: Stalled(FakeModel()))
-    with TestClient(house.app(lambda _: None)) as client:
-        while not house.reception.ready:
-            client.get("/health")
+    with stalled_house() as client:
         ready = client.get("/readyz")
 
         assert ((503, {"status": "stalled"}), "stalled") == (

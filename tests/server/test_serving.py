@@ -100,9 +100,19 @@ async def test_a_port_in_use_is_told_in_a_sentence() -> None:
         port = taken.getsockname()[1]
         server = Server(settings(port=port))
 
-        with pytest.raises(OSError, match=rf"^Cannot listen on 127\.0\.0\.1: .*{port}.*in use\.$"):
+        with pytest.raises(
+            OSError, match=rf"^Cannot listen on 127\.0\.0\.1: .*{port}.*in use\. --port takes another\.$"
+        ):
             async with server.serving():
                 pass
+
+
+async def test_an_address_that_is_not_ours_is_told_without_a_hint_at_the_port() -> None:
+    server = Server(settings(host="192.0.2.1", no_auth=True))
+
+    with pytest.raises(OSError, match=r"^Cannot listen on 192\.0\.2\.1: .*requested address\.$"):
+        async with server.serving():
+            pass
 
 
 async def test_a_server_may_listen_on_further_ports() -> None:
@@ -119,7 +129,9 @@ async def test_a_further_port_in_use_is_told_in_a_sentence_and_the_others_are_le
         port = taken.getsockname()[1]
         server = Server(settings(also_ports=(0, port)))
 
-        with pytest.raises(OSError, match=rf"^Cannot listen on 127\.0\.0\.1: .*{port}.*in use\.$"):
+        with pytest.raises(
+            OSError, match=rf"^Cannot listen on 127\.0\.0\.1: .*{port}.*in use\. --also-port takes another\.$"
+        ):
             async with server.serving():
                 pass
 

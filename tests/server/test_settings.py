@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
 
 from realtime_asr.server.access.auth import digest_of
@@ -448,10 +450,74 @@ def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     ] == sentences
 
 
-def test_certificates_that_can_be_read_are_fine(file: WriteFile) -> None:
-    path = file("")
+@pytest.fixture(scope="module")
+def pem() -> str:
+    """A key and its certificate, in one."""
+    return trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes().decode()
+
+
+def test_certificates_that_can_be_read_are_fine(file: WriteFile, pem: str) -> None:
+    path = file(pem)
 
     assert check(load({"tls_cert": path, "tls_key": path})) == []
+
+
+def test_what_is_no_certificate_is_told_in_a_sentence(tmp_path: Path, file: WriteFile, pem: str) -> None:
+    path, other = file(pem), tmp_path / "other.pem"
+    other.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n")
+
+    assert wrong(tls_cert=other, tls_key=path) == [f"tls_cert: {other} holds no certificate in PEM."]
+    assert wrong(tls_cert=path, tls_key=other) == [
+        f"tls_key: {other} holds no private key in PEM that belongs to the certificate in {path}."
+    ]
+
+
+def test_the_key_of_another_certificate_is_told_in_a_sentence(
+    tmp_path: Path, file: WriteFile, pem: str
+) -> None:
+    path, other = file(pem), tmp_path / "other.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_pem.write_to_path(other)
+
+    [sentence] = wrong(tls_cert=path, tls_key=other)
+
+    assert sentence.startswith(f"tls_key: {other} holds no private key in PEM that belongs to")
+
+
+def test_a_private_key_with_a_pass_phrase_is_asked_for_it_only_when_it_is_needed(
+    tmp_path: Path, file: WriteFile, pem: str
+) -> None:
+    plain = serialization.load_pem_private_key(pem.encode(), None)
+    locked = tmp_path / "locked.pem"
+    locked.write_bytes(
+        plain.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"open sesame"),
+        )
+    )
+
+    assert check(load({"tls_cert": file(pem), "tls_key": locked})) == []
+
+
+def test_a_path_may_begin_at_home(file: WriteFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("REALTIME_ASR_CONFIG", "~/settings.toml")
+    monkeypatch.setenv("REALTIME_ASR_STATE_FOLDER", "~/state")
+    file("""journal = "~/journal"\nhook_dead_letters = "~/lost"\nhook = "http://h"\nhook_secret = "s" """)
+
+    settings = load({})
+
+    assert (tmp_path / "journal", tmp_path / "lost") == (settings.journal, settings.hook_dead_letters)
+    assert tmp_path / "state" == settings.state_folder
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("journal", "journal"), ("config", "The settings file ~no-such-user/x cannot be read")]
+)
+def test_a_home_that_nobody_has_is_told_in_a_sentence(name: str, what: str) -> None:
+    [sentence] = wrong(**{name: "~no-such-user/x"})
+
+    assert f"{what}: nobody's home is known by what follows ~." == sentence
 
 
 def test_the_replay_engine_needs_a_script() -> None:

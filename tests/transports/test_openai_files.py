@@ -28,7 +28,7 @@ from realtime_asr.transcript.request import TurnRequest
 from realtime_asr.transports import file_desk
 from realtime_asr.transports.accounts import Proof
 from realtime_asr.transports.file_desk import IN_MEMORY
-from tests.fakes import ScriptedEngine, ScriptedStream, final, silence, speech
+from tests.fakes import ManualClock, ScriptedEngine, ScriptedStream, final, silence, speech
 from tests.server.house import KEY, SPOKEN, closed_house, gateway, open_house
 
 TRANSCRIPTIONS, TRANSLATIONS = "/v1/audio/transcriptions", "/v1/audio/translations"
@@ -386,6 +386,35 @@ async def test_so_many_files_are_transcribed_at_the_same_time_and_no_more() -> N
     assert_refused(second, 429, "rate_limit_exceeded")
     assert int(second.headers["retry-after"]) >= 1
     assert ("good morning", 0) == (text_of(third), len(house.sessions))
+
+
+async def trickled(house: Gateway) -> Message:
+    """How an answer begins to who sends a thousand bytes a second."""
+    headers, body = form()
+    starts = iter(range(0, len(body), 1000))
+    house.reception.clock = clock = ManualClock()
+
+    async def receive() -> Message:
+        if (start := next(starts, None)) is None:
+            await asyncio.Event().wait()
+        assert start is not None
+        clock.advance(1.0)
+        more = start + 1000 < len(body)
+        return {"type": "http.request", "body": body[start : start + 1000], "more_body": more}
+
+    start, *_ = await posted(house, headers, receive)
+    return start
+
+
+async def test_who_sends_slower_than_speech_holds_no_place_where_all_are_taken() -> None:
+    start = await trickled(gateway(max_files=1))
+
+    headers = dict(start["headers"])
+    assert (503, b"10", b"close") == (start["status"], headers[b"retry-after"], headers[b"connection"])
+
+
+async def test_where_there_are_places_left_one_may_send_slowly() -> None:
+    assert 200 == (await trickled(gateway(max_files=2)))["status"]
 
 
 def test_a_key_that_sent_too_much_audio_has_to_wait() -> None:

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from realtime_asr.engines.engine import Capabilities
 from tests.fakes import ScriptedEngine
-from tests.server.house import KEY, closed_house, gateway, open_house
+from tests.server.house import KEY, closed_house, gateway, open_house, stalled_house
 from tests.transports.posting import gone_halfway
 
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -149,6 +149,16 @@ def test_a_full_house_mints_no_secrets(route: str) -> None:
     assert "10" == response.headers["retry-after"]
 
 
+@pytest.mark.parametrize("route", [GA, BETA, "/v1/audio/transcriptions", "/v1/realtime/intent=transcription"])
+def test_where_the_engine_hangs_clients_are_asked_to_come_back(route: str) -> None:
+    with stalled_house() as client:
+        response = client.post(route, json={"type": "input_audio_buffer.commit"} if "intent" in route else {})
+
+    assert_refused(response, 503, None)
+    assert "server_error" == response.json()["error"]["type"]
+    assert "10" == response.headers["retry-after"]
+
+
 # Models
 
 
@@ -205,6 +215,15 @@ def test_no_secret_is_minted_for_an_unknown_model(
 
 
 # Addresses
+
+
+@pytest.mark.parametrize("route", ["/v1/audio/transcriptions/", f"{GA}/", f"{BETA}/"])
+def test_no_address_sends_a_client_on_to_another(client: TestClient, route: str) -> None:
+    """Some lose the body on the way."""
+    response = client.post(route, headers=BEARER, follow_redirects=False)
+
+    assert_refused(response, 404, None)
+    assert f"Invalid URL (POST {route})" == response.json()["error"]["message"]
 
 
 def test_an_unknown_address_is_not_found(client: TestClient) -> None:

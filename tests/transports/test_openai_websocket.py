@@ -22,7 +22,7 @@ from realtime_asr.transports.in_flight import Budget, Holding
 from realtime_asr.transports.openai_websocket import WebSocketChannel, _turn_away
 from tests.dialects.official import assert_official
 from tests.fakes import ManualClock, counted_ids, silence, speech
-from tests.server.house import KEY, SPOKEN, closed_house, gateway, open_house, settings
+from tests.server.house import KEY, SPOKEN, closed_house, gateway, open_house, settings, stalled_house
 
 GA = "/v1/realtime?intent=transcription"
 LITERAL = "/v1/realtime/intent=transcription"
@@ -164,6 +164,18 @@ def test_a_full_house_turns_clients_away_who_may_come_back() -> None:
     }
     assert (1013, "requests.rate_limit_exceeded") == (code, reason)
     assert "session.created" == welcome["type"]
+
+
+def test_where_the_engine_hangs_clients_are_told_to_come_back() -> None:
+    with stalled_house() as client:
+        error, code, reason = turned_away(client)
+
+    assert ("server_error", None, "The server is overloaded. Try again later.") == (
+        error["type"],
+        error["code"],
+        error["message"],
+    )
+    assert (1013, "server_error") == (code, reason)
 
 
 def test_a_client_gone_before_it_is_turned_away_does_no_harm(client: TestClient) -> None:

@@ -179,7 +179,7 @@ async def test_where_nothing_would_be_transcribed_nobody_is_let_in() -> None:
 
     message = "The server is overloaded. Try again later."
     assert before is None
-    assert Problem("rate_limit_exceeded", message, kind="requests") == crowd
+    assert Problem(None, message, kind="server_error") == crowd
 
 
 # By key

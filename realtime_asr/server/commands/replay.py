@@ -29,7 +29,7 @@ def add_replay(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def replay_as(asked: argparse.Namespace) -> int:
-    """Returns the exit code. Raises OSError."""
+    """Returns the exit code."""
     # All of them: one bad journal tells nothing of the next.
     return max([_replay(file, show=asked.show) for file in asked.files])
 
@@ -37,8 +37,10 @@ def replay_as(asked: argparse.Namespace) -> int:
 def _replay(file: Path, *, show: bool) -> int:
     try:
         verdict, code = _lived_again(file, show=show)
-    except BadJournal as error:
-        sys.stderr.write(f"realtime-asr: {file}: {error}\n")
+    except BrokenPipeError:
+        raise  # nobody reads what we write, which is not the journal's fault
+    except (OSError, BadJournal) as error:
+        sys.stderr.write(f"realtime-asr: {file}: {getattr(error, 'strerror', None) or error}\n")
         return 1
     if show:
         sys.stderr.write(verdict)

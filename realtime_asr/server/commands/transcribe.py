@@ -75,7 +75,7 @@ def _transcribe(settings: Settings, asked: argparse.Namespace) -> int:
     _check(asked)
     with SpooledTemporaryFile(_IN_MEMORY) as piped:
         # Here an interrupt is heeded; once the loop runs, it would wait for the end of the pipe.
-        if STDIN in asked.files:
+        if STDIN in asked.files and sys.stdin is not None:
             shutil.copyfileobj(sys.stdin.buffer, piped)
         return asyncio.run(_transcribe_all(settings, asked, cast("BinaryIO", piped)))
 
@@ -181,6 +181,8 @@ class _Scribe:
     @contextmanager
     def _opened(self, name: str) -> Iterator[BinaryIO]:
         if name == STDIN:
+            if sys.stdin is None:
+                raise OSError("It is closed.")
             self.piped.seek(0)
             yield self.piped
         else:

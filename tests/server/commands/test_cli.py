@@ -1,5 +1,6 @@
 """The command, in the same process."""
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from realtime_asr.server.commands import cli
+from realtime_asr.server.access.auth import digest_of
+from realtime_asr.server.commands import cli, demo
 from realtime_asr.server.commands.cli import main
 from realtime_asr.server.commands.demo import Latencies, snippets
 from realtime_asr.server.serving import Server
@@ -232,6 +234,24 @@ def test_the_demo_goes_on_serving_and_says_how_to_try_it(
     assert [KEY] == shown_to
     assert "Serving on http://127.0.0.1:" in told
     assert "AsyncOpenAI(base_url=" in told
+
+
+@pytest.mark.parametrize(
+    "flags", [("--api-key-hash", digest_of("sk-1")), ("--named-key", f"alice={digest_of('sk-1')}")]
+)
+def test_where_nobody_knows_a_key_the_demo_has_one_of_its_own(
+    flags: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets: list[str] = []
+
+    async def show(base_url: str, say: Callable[[str], None], *, api_key: str | None = None) -> Latencies:
+        secrets.append(await asyncio.to_thread(demo._mint, base_url, api_key))
+        return Latencies()
+
+    monkeypatch.setattr(cli, "show", show)
+
+    assert main(["demo", "--once", "--port", "0", *flags]) == 0
+    assert ["ek_"] == [secret[:3] for secret in secrets]
 
 
 def stop_when_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from realtime_asr.server.commands import replay as module
 from realtime_asr.server.commands.replay import add_replay
 from realtime_asr.session.commands import AppendAudio, EndSession, HypothesisArrived
 from tests.fakes import final, silence, speech
@@ -85,6 +86,24 @@ def test_of_several_files_each_has_its_verdict(journal: Path, capsys: pytest.Cap
     assert out.startswith(f"{journal}: 5 steps")
 
 
-def test_a_file_that_is_not_there_is_for_the_caller_to_tell(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        replay(tmp_path / "nothing.jsonl")
+def test_a_file_that_is_not_there_does_not_keep_the_others(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = journal.with_name("nothing.jsonl")
+
+    code = replay(nothing, journal)
+
+    out, err = capsys.readouterr()
+    assert 1 == code
+    assert f"realtime-asr: {nothing}: No such file or directory\n" == err
+    assert out.startswith(f"{journal}: 5 steps")
+
+
+def test_where_nobody_reads_on_no_journal_is_at_fault(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: str) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(module, "say", broken)
+
+    with pytest.raises(BrokenPipeError):
+        replay(journal)

@@ -28,6 +28,21 @@ def speech(name: str) -> str:
     return str(FOLDER / f"{name}.wav")
 
 
+# The standard input
+
+
+def test_a_standard_input_that_is_closed_is_told_of_and_the_files_are_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+
+    code = main(["transcribe", *SCRIPT, "-", speech("door")])
+
+    told = capsys.readouterr()
+    assert (1, "realtime-asr: the standard input: It is closed.\n") == (code, told.err)
+    assert "good morning all" in told.out
+
+
 # Formats
 
 
