@@ -14,6 +14,7 @@ from realtime_asr.bench.report import Report
 from realtime_asr.bench.run import Progress
 from tests.bench.reports import report
 
+Printed = pytest.CaptureFixture[str]
 URL = "ws://127.0.0.1:8000/v1"
 
 
@@ -115,6 +116,36 @@ def test_a_run_that_is_not_valid_fails(returning: Callable[[Report], None]) -> N
     returning(report(lost=1))
 
     assert 1 == bench()
+
+
+@pytest.mark.parametrize("reason", ["invalid_request_error close 3000", "http 401"])
+def test_who_shows_no_key_to_a_server_that_wants_one_is_told_where_to_set_it(
+    reason: str, returning: Callable[[Report], None], capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    returning(report(refusals={reason: 3}))
+
+    bench()
+
+    assert "realtime-asr: The server wants an API key: set OPENAI_API_KEY.\n" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"), [("sk-1", "invalid_api_key close 3000"), ("", "rate_limit_exceeded close 1013")]
+)
+def test_a_key_is_not_asked_for_where_that_is_not_what_is_missing(
+    key: str,
+    reason: str,
+    returning: Callable[[Report], None],
+    capsys: Printed,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    returning(report(refusals={reason: 3}))
+
+    bench()
+
+    assert "" == capsys.readouterr().err
 
 
 def test_a_plan_that_cannot_be_run_is_told_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

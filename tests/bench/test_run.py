@@ -26,7 +26,7 @@ def plan(tmp_path: Path) -> Plan:
         turn_seconds=0,
         pause_seconds=0.1,
         chunk_ms=20,
-        patience_seconds=0.1,
+        patience_seconds=10,
         manual=True,
         api_key="sk-secret",
     )

@@ -315,8 +315,7 @@ async def test_while_a_model_loads_turns_wait_and_lose_nothing() -> None:
     before = ends(channel)
 
     model.let.set()
-    async with asyncio.timeout(2):
-        await channel.until(lambda: len(ends(channel)) == 2)
+    await channel.until(lambda: len(ends(channel)) == 2)
     channel.say(EndSession())
     await finish(running)
     await shop.stop()
@@ -339,8 +338,7 @@ async def test_a_model_that_cannot_be_loaded_fails_items_until_it_can(
     # As if its time to try again had come.
     monkeypatch.setattr(shop_module, "_AGAIN_SECONDS", 0.0)
     channel.say(*TURN)
-    async with asyncio.timeout(2):
-        await channel.until(lambda: len(ends(channel)) == 3)
+    await channel.until(lambda: len(ends(channel)) == 3)
     channel.say(EndSession())
     await finish(running)
     await shop.stop()
@@ -356,8 +354,7 @@ async def test_a_model_that_was_replaced_serves_the_sessions_that_are_open() -> 
 
     await shop.replace("whisper-1", offer(Fake("other"), eager=True))
     channel.say(*TURN, EndSession())
-    async with asyncio.timeout(2):
-        await running
+    await finish(running)
     await shop.stop()
 
     [said] = transcripts(channel)
@@ -373,8 +370,7 @@ async def test_a_model_that_was_unloaded_comes_back_for_the_next_turn() -> None:
     await history.until("whisper-1", "not loaded")
 
     channel.say(*TURN, EndSession())
-    async with asyncio.timeout(2):
-        await running
+    await finish(running)
     await shop.stop()
 
     assert 2 == len(transcripts(channel))
