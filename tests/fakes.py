@@ -155,7 +155,7 @@ class MemoryChannel:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits until what was sent, or the close, makes the condition true."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():
                 self._news.clear()
                 await self._news.wait()

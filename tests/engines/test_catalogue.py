@@ -93,7 +93,7 @@ class History:
         self._news.set()
 
     async def until(self, name: str, state: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (name, state) not in self.states:
                 self._news.clear()
                 await self._news.wait()
@@ -133,7 +133,7 @@ async def settled() -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0)
 
