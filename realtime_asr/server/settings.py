@@ -125,7 +125,6 @@ class Settings(ModelSettings, BaseSettings):
         env_ignore_empty=True,
         hide_input_in_errors=True,
         validate_default=True,
-        allow_inf_nan=False,
     )
 
     config: Path | None = None

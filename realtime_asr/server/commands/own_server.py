@@ -44,11 +44,20 @@ def own_server(settings: Settings, program: Sequence[str] = PROGRAM) -> Iterator
 
 def _for_us_alone(settings: Settings, port: int) -> Settings:
     """As they are, but for the door, which has no lock and lets in any number. What is said goes nowhere."""
-    door = {"config": None, "host": _HOST, "port": port, "also_ports": ()}
-    door |= {"max_sessions": 0, "tls_cert": None}
-    hook = {"hook": None, "hook_secret": None, "hook_dead_letters": None}
-    keys = {name: field.default for name, field in Settings.model_fields.items() if "key" in name}
-    return settings.model_copy(update={**door, **hook, **keys})
+    door = {
+        "config": None,
+        "host": _HOST,
+        "port": port,
+        "also_ports": (),
+        "max_sessions": 0,
+        "tls_cert": None,
+    }
+    without = {
+        name: field.default
+        for name, field in Settings.model_fields.items()
+        if "key" in name or name.startswith("hook")
+    }
+    return settings.model_copy(update={**door, **without})
 
 
 def _secrets(settings: Settings) -> Mapping[str, str]:
